@@ -1,0 +1,93 @@
+//! Hidden activations: the value, and the derivatives *from the value*.
+//!
+//! A pass keeps the activations a = φ(z) and forgets z; every derivative that the passes need has a
+//! closed form in a. (Algorithms: Pascanu & Bengio, section 1 notation; Pearlmutter 1994 for φ″.)
+
+use crate::scalar::Scalar;
+
+/// The activation φ of every hidden unit. The last layer is linear: its outputs are the logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Activation {
+    /// φ(z) = tanh z, in (−1, 1).
+    Tanh,
+    /// φ(z) = 1 / (1 + e⁻ᶻ), in (0, 1).
+    Logistic,
+    /// φ(z) = max(0, z), with φ′(0) = 0.
+    Relu,
+    /// φ(z) = ln(1 + eᶻ), in (0, ∞).
+    Softplus,
+    /// φ(z) = z.
+    Identity,
+}
+
+impl Activation {
+    /// a = φ(z).
+    #[inline]
+    pub fn value<T: Scalar>(self, z: T) -> T {
+        match self {
+            Self::Tanh => z.hyperbolic_tangent(),
+            Self::Logistic => logistic(z),
+            // By comparison, so that a NaN stays a NaN and is found.
+            Self::Relu => {
+                if z <= T::ZERO {
+                    T::ZERO
+                } else {
+                    z
+                }
+            }
+            Self::Softplus => softplus(z),
+            Self::Identity => z,
+        }
+    }
+
+    /// φ′(z) from a = φ(z).
+    #[inline]
+    pub fn slope<T: Scalar>(self, a: T) -> T {
+        match self {
+            // (1 − a)(1 + a), not 1 − a²: the product keeps the digits near ±1.
+            Self::Tanh => (T::ONE - a) * (T::ONE + a),
+            Self::Logistic => a * (T::ONE - a),
+            Self::Relu => {
+                if a > T::ZERO {
+                    T::ONE
+                } else {
+                    T::ZERO
+                }
+            }
+            // φ′ = eᶻ/(1 + eᶻ) and eᵃ = 1 + eᶻ, hence 1 − e⁻ᵃ.
+            Self::Softplus => -(-a).exponential_m1(),
+            Self::Identity => T::ONE,
+        }
+    }
+
+    /// φ″(z) / φ′(z) from a = φ(z): finite even where φ′ vanishes, so that the R-backward pass needs no
+    /// pre-activation: φ″ Rz = (φ″/φ′) Ra.
+    #[inline]
+    pub fn bend<T: Scalar>(self, a: T) -> T {
+        match self {
+            Self::Tanh => -(a + a),
+            Self::Logistic => T::ONE - (a + a),
+            Self::Softplus => (-a).exponential(),
+            Self::Relu | Self::Identity => T::ZERO,
+        }
+    }
+}
+
+/// 1 / (1 + e⁻ᶻ), with the exponent never positive.
+#[inline]
+pub(crate) fn logistic<T: Scalar>(z: T) -> T {
+    if z < T::ZERO {
+        let e = z.exponential();
+        e / (T::ONE + e)
+    } else {
+        T::ONE / (T::ONE + (-z).exponential())
+    }
+}
+
+/// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^{−|z|}), with the exponent never positive.
+#[inline]
+pub(crate) fn softplus<T: Scalar>(z: T) -> T {
+    let tail = (-z.abs()).exponential().logarithm_1p();
+    if z > T::ZERO { z + tail } else { tail }
+}

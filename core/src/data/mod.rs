@@ -1,0 +1,448 @@
+//! Examples: where they lie and how they are checked. Nothing here copies an example.
+
+mod ring;
+mod samples;
+
+pub use ring::{Ring, Target};
+pub use samples::Samples;
+
+use core::fmt;
+
+use crate::error::Error;
+use crate::likelihood::Likelihood;
+use crate::plan::Model;
+use crate::scalar::Scalar;
+use crate::workspace::{ShapeError, exact};
+
+/// The inputs of examples, `[batch × dim_in]`, one example after the other.
+#[derive(Clone, Copy, Debug)]
+pub enum Inputs<'a, T> {
+    /// In the scalar type itself.
+    Values(&'a [T]),
+    /// As `u8` with a scale and an offset per feature.
+    Bytes(Samples<'a, u8, T>),
+    /// As `i16` with a scale and an offset per feature.
+    Words(Samples<'a, i16, T>),
+}
+
+impl<'a, T> From<&'a [T]> for Inputs<'a, T> {
+    fn from(values: &'a [T]) -> Self {
+        Self::Values(values)
+    }
+}
+
+impl<'a, T, const LEN: usize> From<&'a [T; LEN]> for Inputs<'a, T> {
+    fn from(values: &'a [T; LEN]) -> Self {
+        Self::Values(values)
+    }
+}
+
+impl<'a, T> From<Samples<'a, u8, T>> for Inputs<'a, T> {
+    fn from(samples: Samples<'a, u8, T>) -> Self {
+        Self::Bytes(samples)
+    }
+}
+
+impl<'a, T> From<Samples<'a, i16, T>> for Inputs<'a, T> {
+    fn from(samples: Samples<'a, i16, T>) -> Self {
+        Self::Words(samples)
+    }
+}
+
+impl<T: Scalar> Inputs<'_, T> {
+    fn values(&self) -> usize {
+        match self {
+            Self::Values(values) => values.len(),
+            Self::Bytes(samples) => samples.values(),
+            Self::Words(samples) => samples.values(),
+        }
+    }
+
+    fn features(&self) -> Option<usize> {
+        match self {
+            Self::Values(_) => None,
+            Self::Bytes(samples) => Some(samples.features()),
+            Self::Words(samples) => Some(samples.features()),
+        }
+    }
+
+    /// Hands the inputs of one example to `put`, in the order of the features.
+    fn read(&self, example: usize, dim_in: usize, mut put: impl FnMut(usize, T)) {
+        match self {
+            Self::Values(values) => {
+                for (i, &x) in row(values, example, dim_in).iter().enumerate() {
+                    put(i, x);
+                }
+            }
+            Self::Bytes(samples) => samples.read(example, put),
+            Self::Words(samples) => samples.read(example, put),
+        }
+    }
+}
+
+/// What the examples should give.
+#[derive(Clone, Copy, Debug)]
+pub enum Targets<'a, T> {
+    /// Nothing: enough for outputs and for the metric, which needs no labels.
+    Unlabelled,
+    /// `[batch × dim_out]` values: any number for a Gaussian likelihood, probabilities for a Bernoulli
+    /// one, distributions over the classes (each summing to 1) for a categorical one.
+    Values(&'a [T]),
+    /// `[batch]` classes below `dim_out`, for a categorical likelihood.
+    Classes(&'a [u16]),
+}
+
+impl<'a, T> From<&'a [T]> for Targets<'a, T> {
+    fn from(values: &'a [T]) -> Self {
+        Self::Values(values)
+    }
+}
+
+impl<'a, T, const LEN: usize> From<&'a [T; LEN]> for Targets<'a, T> {
+    fn from(values: &'a [T; LEN]) -> Self {
+        Self::Values(values)
+    }
+}
+
+/// How much each example counts in a mean over the batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Weights<'a, T> {
+    /// All the same.
+    Uniform,
+    /// `[batch]` weights, finite and not negative; 0 ignores the example, whatever it holds.
+    PerExample(&'a [T]),
+}
+
+/// Some examples: inputs, perhaps targets, perhaps weights.
+///
+/// Loss, gradient, metric and Hessian are means over it: Σ wᵦ(·)ᵦ / Σ wᵦ.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, T> {
+    pub(crate) inputs: Inputs<'a, T>,
+    pub(crate) targets: Targets<'a, T>,
+    pub(crate) weights: Weights<'a, T>,
+}
+
+impl<'a, T: Scalar> Batch<'a, T> {
+    /// Examples with targets: slices, arrays or [`Samples`] for the inputs; slices or arrays for the
+    /// targets. Shapes are checked against the plan where the batch is used.
+    pub fn new(inputs: impl Into<Inputs<'a, T>>, targets: impl Into<Targets<'a, T>>) -> Self {
+        Self {
+            inputs: inputs.into(),
+            targets: targets.into(),
+            weights: Weights::Uniform,
+        }
+    }
+
+    /// Examples with class labels.
+    pub fn labelled(inputs: impl Into<Inputs<'a, T>>, classes: &'a [u16]) -> Self {
+        Self::new(inputs, Targets::Classes(classes))
+    }
+
+    /// Examples without targets.
+    pub fn unlabelled(inputs: impl Into<Inputs<'a, T>>) -> Self {
+        Self::new(inputs, Targets::Unlabelled)
+    }
+
+    /// The same examples, each with a weight `[batch]`.
+    #[must_use]
+    pub fn weighted(mut self, weights: &'a [T]) -> Self {
+        self.weights = Weights::PerExample(weights);
+        self
+    }
+
+    /// No examples.
+    pub const fn empty() -> Self {
+        Self {
+            inputs: Inputs::Values(&[]),
+            targets: Targets::Unlabelled,
+            weights: Weights::Uniform,
+        }
+    }
+
+    /// The number of examples, weight 0 included, for inputs of `dim_in` features.
+    pub fn len(&self, model: &Model<'_>) -> usize {
+        self.inputs
+            .values()
+            .checked_div(model.dim_in())
+            .unwrap_or(0)
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.values() == 0
+    }
+
+    /// Checks the lengths of all parts against the plan; returns the number of examples.
+    pub(crate) fn check_shape(&self, model: &Model<'_>) -> Result<usize, ShapeError> {
+        if let Some(features) = self.inputs.features() {
+            exact(
+                "the scale and offset of the samples",
+                model.dim_in(),
+                features,
+            )?;
+        }
+        let values = self.inputs.values();
+        let examples = self.len(model);
+        exact(
+            "the inputs",
+            examples.saturating_mul(model.dim_in()),
+            values,
+        )?;
+        match self.targets {
+            Targets::Unlabelled => {}
+            Targets::Values(values) => {
+                let expected = examples.saturating_mul(model.dim_out());
+                exact("the targets", expected, values.len())?;
+            }
+            Targets::Classes(classes) => exact("the classes", examples, classes.len())?,
+        }
+        if let Weights::PerExample(weights) = self.weights {
+            exact("the weights", examples, weights.len())?;
+        }
+        Ok(examples)
+    }
+
+    /// Checks the content of one example and returns its weight. Total for any index.
+    pub(crate) fn check_example(
+        &self,
+        model: &Model<'_>,
+        example: usize,
+        labels: Labels,
+    ) -> Result<T, DataError> {
+        let weight = self.weight(example);
+        if !weight.is_finite() || weight < T::ZERO {
+            return Err(DataError::Weight { example });
+        }
+        if weight == T::ZERO {
+            return Ok(weight);
+        }
+        let mut bad = None;
+        self.inputs.read(example, model.dim_in(), |feature, x| {
+            if !x.is_finite() && bad.is_none() {
+                bad = Some(feature);
+            }
+        });
+        if let Some(feature) = bad {
+            return Err(DataError::Input { example, feature });
+        }
+        if matches!(labels, Labels::Needed) {
+            self.check_target(model, example)?;
+        }
+        Ok(weight)
+    }
+
+    /// Whether a class label names a class: copying it as one value per output would hide that.
+    pub(crate) fn check_class(&self, model: &Model<'_>, example: usize) -> Result<(), DataError> {
+        match self.targets {
+            Targets::Classes(_) if self.weight(example) != T::ZERO => {
+                self.check_target(model, example)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_target(&self, model: &Model<'_>, example: usize) -> Result<(), DataError> {
+        let bad = Err(DataError::Target { example });
+        match (model.likelihood(), self.targets) {
+            (_, Targets::Unlabelled) => Err(DataError::Unlabelled),
+            (Likelihood::Categorical, Targets::Classes(classes)) => match classes.get(example) {
+                Some(&class) if usize::from(class) < model.dim_out() => Ok(()),
+                _ => bad,
+            },
+            (_, Targets::Classes(_)) => Err(DataError::ClassesWithoutCategories),
+            (likelihood, Targets::Values(values)) => {
+                let values = row(values, example, model.dim_out());
+                let probability = |t: &T| *t >= T::ZERO && *t <= T::ONE;
+                let good = match likelihood {
+                    Likelihood::Gaussian => values.iter().all(|t| t.is_finite()),
+                    Likelihood::Bernoulli => values.iter().all(probability),
+                    Likelihood::Categorical => {
+                        let mut sum = T::ZERO;
+                        for &t in values {
+                            sum += t;
+                        }
+                        values.iter().all(probability)
+                            && (sum - T::ONE).abs() <= T::of(DISTRIBUTION_SLACK)
+                    }
+                };
+                if good { Ok(()) } else { bad }
+            }
+        }
+    }
+
+    /// The door of a pass: checks shapes and every example; returns Σ wᵦ.
+    pub(crate) fn admit(&self, model: &Model<'_>, labels: Labels) -> Result<T, Error> {
+        let examples = self.check_shape(model)?;
+        let mut total = T::ZERO;
+        for example in 0..examples {
+            total += self.check_example(model, example, labels)?;
+        }
+        Self::check_total(total)?;
+        Ok(total)
+    }
+
+    pub(crate) fn check_total(total: T) -> Result<(), DataError> {
+        if total > T::ZERO && total.is_finite() {
+            Ok(())
+        } else {
+            Err(DataError::Empty)
+        }
+    }
+
+    pub(crate) fn weight(&self, example: usize) -> T {
+        match self.weights {
+            Weights::Uniform => T::ONE,
+            Weights::PerExample(weights) => weights.get(example).copied().unwrap_or(T::ZERO),
+        }
+    }
+
+    /// Writes the inputs of one example through `put`.
+    pub(crate) fn read_inputs(&self, model: &Model<'_>, example: usize, put: impl FnMut(usize, T)) {
+        self.inputs.read(example, model.dim_in(), put);
+    }
+
+    /// Writes the targets of one example, one value per output, through `put`.
+    pub(crate) fn read_targets(
+        &self,
+        model: &Model<'_>,
+        example: usize,
+        mut put: impl FnMut(usize, T),
+    ) {
+        match self.targets {
+            Targets::Unlabelled => {}
+            Targets::Values(values) => {
+                for (k, &t) in row(values, example, model.dim_out()).iter().enumerate() {
+                    put(k, t);
+                }
+            }
+            Targets::Classes(classes) => {
+                let class = classes.get(example).map_or(0, |&class| usize::from(class));
+                for k in 0..model.dim_out() {
+                    put(k, if k == class { T::ONE } else { T::ZERO });
+                }
+            }
+        }
+    }
+
+    /// The first `examples` of the batch, or all of it when it has fewer.
+    #[must_use]
+    pub fn leading(&self, model: &Model<'_>, examples: usize) -> Self {
+        let weights = match self.weights {
+            Weights::Uniform => Weights::Uniform,
+            Weights::PerExample(weights) => Weights::PerExample(head(weights, examples)),
+        };
+        let targets = match self.targets {
+            Targets::Unlabelled => Targets::Unlabelled,
+            Targets::Values(values) => {
+                Targets::Values(head(values, examples.saturating_mul(model.dim_out())))
+            }
+            Targets::Classes(classes) => Targets::Classes(head(classes, examples)),
+        };
+        let values = examples.saturating_mul(model.dim_in());
+        let inputs = match self.inputs {
+            Inputs::Values(inputs) => Inputs::Values(head(inputs, values)),
+            Inputs::Bytes(samples) => Inputs::Bytes(samples.head(values)),
+            Inputs::Words(samples) => Inputs::Words(samples.head(values)),
+        };
+        Self {
+            inputs,
+            targets,
+            weights,
+        }
+    }
+}
+
+/// How far the sum of a target distribution may be from 1.
+const DISTRIBUTION_SLACK: f64 = 1e-5;
+
+/// Whether a use of a batch needs its targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Labels {
+    Needed,
+    Unused,
+}
+
+/// The inputs over which the metric of a step is a mean. It needs no labels (Pascanu & Bengio, section
+/// 2.1 and 7): the targets that it averages over are the model's own.
+#[derive(Clone, Copy, Debug)]
+pub enum Metric<'a, T> {
+    /// The gradient batch itself.
+    Same,
+    /// The first examples of the gradient batch: a curvature from 256 examples beside a gradient from
+    /// all of them costs several times less per step.
+    Leading(usize),
+    /// Other examples, labelled or not.
+    On(Batch<'a, T>),
+}
+
+/// What is wrong with an example. Found before anything changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DataError {
+    /// There is no example, or none with a weight above 0.
+    Empty,
+    /// Targets are needed and there are none.
+    Unlabelled,
+    /// Class labels are given, and the likelihood is not categorical.
+    ClassesWithoutCategories,
+    /// An input is NaN or infinite.
+    Input {
+        /// The example, from 0.
+        example: usize,
+        /// The feature, from 0.
+        feature: usize,
+    },
+    /// A target is NaN, infinite, not a class, not a probability, or not a distribution.
+    Target {
+        /// The example, from 0.
+        example: usize,
+    },
+    /// A weight is NaN, infinite or negative.
+    Weight {
+        /// The example, from 0.
+        example: usize,
+    },
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the batch has no example with a weight above 0"),
+            Self::Unlabelled => f.write_str("the batch has no targets"),
+            Self::ClassesWithoutCategories => {
+                f.write_str("class labels need a categorical likelihood")
+            }
+            Self::Input { example, feature } => {
+                write!(f, "input {feature} of example {example} is not finite")
+            }
+            Self::Target { example } => {
+                write!(
+                    f,
+                    "the target of example {example} does not fit the likelihood"
+                )
+            }
+            Self::Weight { example } => {
+                write!(
+                    f,
+                    "the weight of example {example} is negative or not finite"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for DataError {}
+
+/// Row `index` of `width` values; empty when there is no such row.
+fn row<T>(values: &[T], index: usize, width: usize) -> &[T] {
+    let start = index.saturating_mul(width);
+    values
+        .get(start..start.saturating_add(width))
+        .unwrap_or(&[])
+}
+
+/// The first `len` values, or all of them.
+fn head<T>(values: &[T], len: usize) -> &[T] {
+    values.get(..len).unwrap_or(values)
+}

@@ -1,0 +1,115 @@
+//! The last N samples of a stream.
+
+use heapless::HistoryBuf;
+
+use super::{Batch, DataError, Targets};
+use crate::scalar::Scalar;
+
+/// What a sample of a stream should give: `[T; K]` values, or a class.
+pub trait Target<T>: Copy {
+    /// The targets of consecutive samples.
+    fn view(samples: &[Self]) -> Targets<'_, T>;
+    /// Whether every number in it is finite.
+    fn is_finite(&self) -> bool;
+}
+
+impl<T: Scalar, const K: usize> Target<T> for [T; K] {
+    fn view(samples: &[Self]) -> Targets<'_, T> {
+        Targets::Values(samples.as_flattened())
+    }
+    fn is_finite(&self) -> bool {
+        self.iter().all(|t| t.is_finite())
+    }
+}
+
+impl<T: Scalar> Target<T> for u16 {
+    fn view(samples: &[Self]) -> Targets<'_, T> {
+        Targets::Classes(samples)
+    }
+    fn is_finite(&self) -> bool {
+        true
+    }
+}
+
+/// The last `N` samples of a stream, each `DIM_IN` inputs and one target; the oldest gives way to the
+/// newest.
+///
+/// [`Ring::batch`] is a view of them, in the order of their places and not of their age: what a mean
+/// over the batch does not depend on, except in its last bits.
+///
+/// ```
+/// use natgrad::{Plan, Activation, Likelihood, data::Ring};
+///
+/// let plan = Plan::new([2, 1], Activation::Tanh, Likelihood::Gaussian).unwrap();
+/// let mut ring: Ring<f32, 2, [f32; 1], 3> = Ring::new();
+/// for i in 0..5_u8 {
+///     ring.push([f32::from(i), 1.0], [0.5]).unwrap();
+/// }
+/// assert_eq!(ring.batch().len(&plan.model()), 3);
+/// assert!(ring.push([f32::NAN, 1.0], [0.5]).is_err());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ring<T, const DIM_IN: usize, Y, const N: usize> {
+    inputs: HistoryBuf<[T; DIM_IN], N>,
+    targets: HistoryBuf<Y, N>,
+}
+
+impl<T: Scalar, const DIM_IN: usize, Y: Target<T>, const N: usize> Ring<T, DIM_IN, Y, N> {
+    /// The ring without a sample.
+    pub const fn new() -> Self {
+        Self {
+            inputs: HistoryBuf::new(),
+            targets: HistoryBuf::new(),
+        }
+    }
+
+    /// Adds a sample; the oldest is forgotten when there are `N` already.
+    ///
+    /// # Errors
+    /// [`DataError::Input`] or [`DataError::Target`], when a number is NaN or infinite: the ring is as
+    /// it was.
+    pub fn push(&mut self, inputs: [T; DIM_IN], target: Y) -> Result<(), DataError> {
+        let example = self.len();
+        if let Some(feature) = inputs.iter().position(|x| !x.is_finite()) {
+            return Err(DataError::Input { example, feature });
+        }
+        if !target.is_finite() {
+            return Err(DataError::Target { example });
+        }
+        self.inputs.write(inputs);
+        self.targets.write(target);
+        Ok(())
+    }
+
+    /// The number of samples, at most `N`.
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there is no sample yet.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Forgets every sample.
+    pub fn clear(&mut self) {
+        self.inputs.clear();
+        self.targets.clear();
+    }
+
+    /// The samples as a batch.
+    pub fn batch(&self) -> Batch<'_, T> {
+        Batch::new(
+            self.inputs.as_slice().as_flattened(),
+            Y::view(self.targets.as_slice()),
+        )
+    }
+}
+
+impl<T: Scalar, const DIM_IN: usize, Y: Target<T>, const N: usize> Default
+    for Ring<T, DIM_IN, Y, N>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}

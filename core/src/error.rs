@@ -1,0 +1,67 @@
+//! What a door may refuse. Nothing has changed when it does.
+
+use core::fmt;
+
+use crate::data::DataError;
+use crate::plan::PlanError;
+use crate::workspace::ShapeError;
+
+/// Why a call was refused, or why a step failed. Parameters and state are what they were before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Error {
+    /// The plan is none.
+    Plan(PlanError),
+    /// A slice does not have the length that the plan asks for.
+    Shape(ShapeError),
+    /// An example cannot be used.
+    Data(DataError),
+    /// A setting is out of its range; the sentence says which.
+    Setting(&'static str),
+    /// The parameters are not finite, or the loss or its gradient overflows at them.
+    NonFinite,
+    /// The update is not finite.
+    NonFiniteUpdate,
+    /// A step is under way: finish or abandon it first.
+    Busy,
+    /// No step is under way.
+    Idle,
+    /// The step is not ready to be finished: advance it further.
+    Unfinished,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan(error) => error.fmt(f),
+            Self::Shape(error) => error.fmt(f),
+            Self::Data(error) => error.fmt(f),
+            Self::Setting(sentence) => f.write_str(sentence),
+            Self::NonFinite => f.write_str("the loss or its gradient is not finite"),
+            Self::NonFiniteUpdate => f.write_str("the update is not finite"),
+            Self::Busy => f.write_str("a step is under way: finish or abandon it first"),
+            Self::Idle => f.write_str("no step is under way"),
+            Self::Unfinished => f.write_str("the step is not ready: advance it further"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        Self::Plan(error)
+    }
+}
+
+impl From<ShapeError> for Error {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+impl From<DataError> for Error {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}

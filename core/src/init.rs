@@ -1,0 +1,187 @@
+//! Initial parameters from a seed, the same on every target.
+//!
+//! The generator is xoshiro128++ (Blackman & Vigna 2021), seeded by `SplitMix64`; a draw takes 24 of its
+//! bits, so that `f32` and `f64` start at the same numbers.
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+
+use crate::activation::Activation;
+use crate::data::{Batch, Labels};
+use crate::error::Error;
+use crate::kernels;
+use crate::mlp::layers_mut;
+use crate::plan::Model;
+use crate::scalar::Scalar;
+use crate::workspace::exact;
+
+/// Random draws.
+struct Source(Xoshiro128PlusPlus);
+
+impl Source {
+    fn new(seed: u64) -> Self {
+        Self(Xoshiro128PlusPlus::seed_from_u64(seed))
+    }
+
+    /// Uniform in [0, 1), a multiple of 2⁻²⁴.
+    fn uniform<T: Scalar>(&mut self) -> T {
+        let bits = (self.0.next_u32() >> 8).cast_signed();
+        T::of_int(bits) * T::of(1.0 / 16_777_216.0)
+    }
+
+    /// Standard normal (Box & Muller 1958), one of the pair.
+    fn normal<T: Scalar>(&mut self) -> T {
+        let u = T::ONE - self.uniform::<T>();
+        let angle = T::of(core::f64::consts::TAU) * self.uniform::<T>();
+        let minus_log = -u.logarithm();
+        (minus_log + minus_log).root() * angle.cosine()
+    }
+
+    /// Uniform below `bound`.
+    fn below(&mut self, bound: usize) -> usize {
+        let wide = u64::from(self.0.next_u32()).wrapping_mul(bound as u64);
+        usize::try_from(wide >> 32).unwrap_or(0)
+    }
+}
+
+/// Glorot & Bengio 2010: weights uniform in ±√(6 / (in + out)), four times that for logistic units,
+/// biases 0. Into `params` `[P]`.
+///
+/// # Errors
+/// [`Error::Shape`].
+pub fn glorot<'p, T: Scalar>(
+    model: impl Into<Model<'p>>,
+    seed: u64,
+    params: &mut [T],
+) -> Result<(), Error> {
+    let model = model.into();
+    exact("the parameter vector", model.params(), params.len())?;
+    let mut source = Source::new(seed);
+    let gain = match model.activation() {
+        Activation::Logistic => T::of(4.0),
+        _ => T::ONE,
+    };
+    let depth = model.widths().len();
+    for (index, layer) in layers_mut(&model, params).enumerate() {
+        let fans = T::of_count(layer.fan_in) + T::of_count(layer.fan_out);
+        let hidden = index.saturating_add(2) < depth;
+        let bound = (T::of(6.0) / fans).root() * if hidden { gain } else { T::ONE };
+        for w in layer.weights {
+            let u = source.uniform::<T>();
+            *w = bound * (u + u - T::ONE);
+        }
+        kernels::fill(T::ZERO, layer.bias);
+    }
+    Ok(())
+}
+
+/// The sparse initialisation of Martens 2010: every unit has at most 15 incoming weights, drawn from
+/// N(0, 1) at places drawn with replacement, all other weights 0. Between tanh units weights are halved
+/// on each tanh side; a layer fed by tanh units starts with biases ½, others with 0. Into `params` `[P]`.
+///
+/// # Errors
+/// [`Error::Shape`].
+pub fn sparse<'p, T: Scalar>(
+    model: impl Into<Model<'p>>,
+    seed: u64,
+    params: &mut [T],
+) -> Result<(), Error> {
+    let model = model.into();
+    exact("the parameter vector", model.params(), params.len())?;
+    let mut source = Source::new(seed);
+    let tanh = model.activation() == Activation::Tanh;
+    let depth = model.widths().len();
+    for (index, layer) in layers_mut(&model, params).enumerate() {
+        let (below, above) = (index > 0, index.saturating_add(2) < depth);
+        let mut factor = T::ONE;
+        for side in [below, above] {
+            if tanh && side {
+                factor *= T::HALF;
+            }
+        }
+        let bias = if tanh && above { T::HALF } else { T::ZERO };
+        kernels::fill(T::ZERO, layer.weights);
+        kernels::fill(bias, layer.bias);
+        for unit in 0..layer.fan_out {
+            for _ in 0..INCOMING {
+                let column = source.below(layer.fan_in);
+                let weight = factor * source.normal();
+                let place = unit.saturating_mul(layer.fan_in).saturating_add(column);
+                if let Some(w) = layer.weights.get_mut(place) {
+                    *w = weight;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The incoming weights of a unit in [`sparse`].
+const INCOMING: usize = 15;
+
+/// Folds a standardisation of the inputs into the first layer: with mean μ and standard deviation σ of
+/// every feature over `batch`, W₁ ← W₁/σ and b₁ ← b₁ − W₁μ, so that raw units do not saturate the hidden
+/// layer before training starts, which no damping can cure. A constant feature has σ = 1.
+///
+/// Means over the weighted batch, in two passes per feature. Call it once, after an initialisation.
+///
+/// # Errors
+/// [`Error::Shape`]; [`Error::Data`]. Nothing has changed then.
+///
+/// Cost: two reads of the batch per feature; no memory.
+pub fn fold_scales<'p, T: Scalar>(
+    model: impl Into<Model<'p>>,
+    batch: &Batch<'_, T>,
+    params: &mut [T],
+) -> Result<(), Error> {
+    let model = model.into();
+    exact("the parameter vector", model.params(), params.len())?;
+    let total = batch.admit(&model, Labels::Unused)?;
+    let Some(layer) = layers_mut(&model, params).next() else {
+        return Ok(());
+    };
+    for feature in 0..model.dim_in() {
+        let mean = feature_mean(&model, batch, feature, total, |x| x);
+        let variance = feature_mean(&model, batch, feature, total, |x| (x - mean) * (x - mean));
+        let deviation = variance.root();
+        // A deviation within the rounding of the mean is a constant that was not hit exactly.
+        let negligible = deviation <= T::of(8.0) * T::EPSILON * mean.abs();
+        let scale = if negligible || !deviation.is_finite() {
+            T::ONE
+        } else {
+            deviation
+        };
+        let units = layer.bias.iter_mut().enumerate();
+        for (unit, bias) in units {
+            let place = unit.saturating_mul(layer.fan_in).saturating_add(feature);
+            if let Some(w) = layer.weights.get_mut(place) {
+                *w /= scale;
+                *bias -= *w * mean;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Σ wᵦ f(xᵦ) / Σ wᵦ of one feature.
+fn feature_mean<T: Scalar>(
+    model: &Model<'_>,
+    batch: &Batch<'_, T>,
+    feature: usize,
+    total: T,
+    f: impl Fn(T) -> T,
+) -> T {
+    let mut sum = T::ZERO;
+    for example in 0..batch.len(model) {
+        let weight = batch.weight(example);
+        if weight == T::ZERO {
+            continue;
+        }
+        batch.read_inputs(model, example, |i, x| {
+            if i == feature {
+                sum += weight * f(x);
+            }
+        });
+    }
+    sum / total
+}

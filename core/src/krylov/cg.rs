@@ -1,0 +1,354 @@
+//! Preconditioned conjugate gradients (Hestenes & Stiefel 1952) for the natural direction.
+//!
+//! ```text
+//! r = b − Ax; z = M⁻¹r; p = z; γ = r·z
+//! repeat: q = Ap; α = γ/pᵀAp; x += αp; r −= αq; φ −= ½αγ; z = M⁻¹r; β = r·z/γ; γ = r·z; p = z + βp
+//! ```
+//!
+//! φ = ½xᵀAx − b·x falls by ½αγ in every iteration, for any start and any preconditioner, so that its
+//! value costs neither b nor x (algorithms 3.3). pᵀAp is the operator's own `quad`, which for a metric
+//! is a sum of squares and cannot come out negative by cancellation.
+
+use super::{Advance, Iteration, Solve, Solver, Start, Status, Stop, System, WINDOW};
+use crate::kernels;
+use crate::scalar::Scalar;
+use crate::workspace::Arena;
+
+/// Conjugate gradients with `CHECKPOINTS` kept iterates, for backtracking along them (Martens 2010,
+/// section 4.6): of the iterates at ⌈5 · 1.3ʲ⌉, the last ones.
+///
+/// Memory: 4 + `CHECKPOINTS` vectors. Per iteration: one product with A, one with M⁻¹, two fused vector
+/// updates, and one more product with A where the residual is refreshed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cg<const CHECKPOINTS: usize = 0>;
+
+/// What a solve is about to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Start,
+    /// q = Ax, part by part; then the residual.
+    Image(usize),
+    Residual,
+    /// z = M⁻¹r into q, and the tests of the end.
+    Precondition,
+    Direction,
+    /// q = Ap, part by part.
+    Product(usize),
+    Update,
+    Checkpoint,
+    Done(Status),
+}
+
+/// The state of a solve between two slices.
+#[derive(Clone, Copy, Debug)]
+pub struct State<T> {
+    phase: Phase,
+    start: Start,
+    count: u16,
+    phi: T,
+    /// b·b
+    rhs_squared: T,
+    /// r·r
+    residual_squared: T,
+    /// r·z of this iteration and of the one before.
+    gamma: T,
+    gamma_before: T,
+    /// pᵀAp
+    quad: T,
+    /// The largest pᵀAp/γ so far.
+    steepest: T,
+    /// φ of the last iterations, at `count % WINDOW`.
+    history: [T; WINDOW],
+    /// The next iteration to keep, and the number of kept ones.
+    next_checkpoint: T,
+    checkpoints: usize,
+}
+
+impl<T: Scalar> State<T> {
+    fn iteration(&self) -> Iteration<T> {
+        let residual = if self.rhs_squared > T::ZERO {
+            (self.residual_squared / self.rhs_squared).root()
+        } else {
+            T::ZERO
+        };
+        Iteration {
+            count: self.count,
+            phi: self.phi,
+            residual,
+        }
+    }
+
+    fn finish(&mut self, status: Status) -> Advance<T> {
+        self.phase = Phase::Done(status);
+        Advance::Done(Solve {
+            status,
+            last: self.iteration(),
+        })
+    }
+
+    fn remember(&mut self) {
+        if let Some(slot) = self.history.get_mut(usize::from(self.count) % WINDOW) {
+            *slot = self.phi;
+        }
+    }
+
+    /// Martens' relative progress over the last k iterations.
+    fn stalls(&self, tolerance: T) -> bool {
+        let count = usize::from(self.count);
+        let window = count.div_ceil(10).clamp(10, WINDOW - 1);
+        let Some(before) = count.checked_sub(window) else {
+            return false;
+        };
+        let earlier = self
+            .history
+            .get(before % WINDOW)
+            .copied()
+            .unwrap_or(T::ZERO);
+        before > 0
+            && earlier < T::ZERO
+            && (self.phi - earlier) / self.phi < T::of_count(window) * tolerance
+    }
+
+    fn ended(&self, stop: &Stop<T>) -> Option<Status> {
+        if !(self.residual_squared.is_finite() && self.gamma.is_finite() && self.phi.is_finite()) {
+            return Some(Status::NonFinite);
+        }
+        // γ = 0 with r ≠ 0: M⁻¹ underflows or is not definite; nothing is left to gain.
+        if self.gamma <= T::ZERO
+            || self.residual_squared <= stop.residual * stop.residual * self.rhs_squared
+        {
+            return Some(Status::Residual);
+        }
+        if self.count >= stop.iterations {
+            return Some(Status::Limit);
+        }
+        if stop.progress > T::ZERO && self.stalls(stop.progress) {
+            return Some(Status::Progress);
+        }
+        None
+    }
+}
+
+/// The vectors of a solve.
+struct Vectors<'m, T> {
+    x: &'m mut [T],
+    r: &'m mut [T],
+    p: &'m mut [T],
+    q: &'m mut [T],
+    kept: &'m mut [T],
+}
+
+impl<'m, T> Vectors<'m, T> {
+    fn carve(memory: &'m mut [T], n: usize) -> Self {
+        let mut arena = Arena::new(memory);
+        Self {
+            x: arena.take(n),
+            r: arena.take(n),
+            p: arena.take(n),
+            q: arena.take(n),
+            kept: arena.rest(),
+        }
+    }
+
+    /// Place `slot` of the kept iterates.
+    fn slot(kept: &mut [T], n: usize, slot: usize) -> &mut [T] {
+        let start = slot.saturating_mul(n);
+        kept.get_mut(start..start.saturating_add(n))
+            .unwrap_or(&mut [])
+    }
+}
+
+impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
+    const VECTORS: usize = 4 + CHECKPOINTS;
+
+    type State = State<T>;
+
+    fn begin(start: Start) -> State<T> {
+        State {
+            phase: Phase::Start,
+            start,
+            count: 0,
+            phi: T::ZERO,
+            rhs_squared: T::ZERO,
+            residual_squared: T::ZERO,
+            gamma: T::ZERO,
+            gamma_before: T::ZERO,
+            quad: T::ZERO,
+            steepest: T::ZERO,
+            history: [T::ZERO; WINDOW],
+            next_checkpoint: T::of(FIRST_CHECKPOINT),
+            checkpoints: 0,
+        }
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the phases of an iteration, one after the other, are its story"
+    )]
+    fn advance(
+        state: &mut State<T>,
+        system: System<'_, T>,
+        stop: &Stop<T>,
+        memory: &mut [T],
+    ) -> Advance<T> {
+        let n = system.rhs.len();
+        let Vectors { x, r, p, q, kept } = Vectors::carve(memory, n);
+        match state.phase {
+            Phase::Start => {
+                state.rhs_squared = kernels::dot(system.rhs, system.rhs);
+                if !state.rhs_squared.is_finite() {
+                    kernels::fill(T::ZERO, x);
+                    return state.finish(Status::NonFinite);
+                }
+                if state.rhs_squared == T::ZERO {
+                    kernels::fill(T::ZERO, x);
+                    return state.finish(Status::ZeroRightHandSide);
+                }
+                state.phase = match state.start {
+                    Start::Zero => {
+                        kernels::fill(T::ZERO, x);
+                        kernels::copy(system.rhs, r);
+                        Phase::Precondition
+                    }
+                    Start::Warm => {
+                        kernels::fill(T::ZERO, q);
+                        Phase::Image(0)
+                    }
+                };
+            }
+            Phase::Image(part) => {
+                let mut quad = T::ZERO;
+                system.operator.apply_part(part, x, q, &mut quad);
+                state.phase = if part.saturating_add(1) < system.operator.parts() {
+                    Phase::Image(part.saturating_add(1))
+                } else {
+                    Phase::Residual
+                };
+            }
+            Phase::Residual => {
+                let sides = system.rhs.iter().zip(q.iter());
+                for (r, (&b, &q)) in r.iter_mut().zip(sides) {
+                    *r = b - q;
+                }
+                if state.count == 0 {
+                    // φ(x) = −½ x·(r + b).
+                    let slope = kernels::dot(x, r) + kernels::dot(x, system.rhs);
+                    state.phi = -(T::HALF * slope);
+                    if state.phi > T::ZERO || !state.phi.is_finite() {
+                        *state = Self::begin(Start::Zero);
+                        return Advance::Working;
+                    }
+                }
+                state.phase = Phase::Precondition;
+            }
+            Phase::Precondition => {
+                state.gamma_before = state.gamma;
+                state.gamma = system.preconditioner.apply(r, q);
+                state.residual_squared = kernels::dot(r, r);
+                state.remember();
+                if CHECKPOINTS > 0 && T::of_int(i32::from(state.count)) >= state.next_checkpoint {
+                    state.phase = Phase::Checkpoint;
+                    return Advance::Iterated(state.iteration());
+                }
+                if let Some(status) = state.ended(stop) {
+                    return state.finish(status);
+                }
+                state.phase = Phase::Direction;
+                if state.count > 0 {
+                    return Advance::Iterated(state.iteration());
+                }
+            }
+            Phase::Checkpoint => {
+                let slot = state.checkpoints.checked_rem(CHECKPOINTS).unwrap_or(0);
+                kernels::copy(x, Vectors::slot(kept, n, slot));
+                state.checkpoints = state.checkpoints.saturating_add(1);
+                while state.next_checkpoint <= T::of_int(i32::from(state.count)) {
+                    state.next_checkpoint *= T::of(CHECKPOINT_GROWTH);
+                }
+                if let Some(status) = state.ended(stop) {
+                    return state.finish(status);
+                }
+                state.phase = Phase::Direction;
+            }
+            Phase::Direction => {
+                if state.count == 0 {
+                    kernels::copy(q, p);
+                } else {
+                    kernels::xpay(q, state.gamma / state.gamma_before, p);
+                }
+                kernels::fill(T::ZERO, q);
+                state.quad = T::ZERO;
+                state.phase = Phase::Product(0);
+            }
+            Phase::Product(part) => {
+                system.operator.apply_part(part, p, q, &mut state.quad);
+                state.phase = if part.saturating_add(1) < system.operator.parts() {
+                    Phase::Product(part.saturating_add(1))
+                } else {
+                    Phase::Update
+                };
+            }
+            Phase::Update => {
+                if !state.quad.is_finite() {
+                    return state.finish(Status::NonFinite);
+                }
+                // p·Mp ≥ γ, so that pᵀAp/γ bounds a Rayleigh quotient of M⁻¹A: what falls below ε times
+                // the largest of them is rounding.
+                let steepness = state.quad / state.gamma;
+                state.steepest = steepness.larger(state.steepest);
+                if state.quad <= T::ZERO || steepness <= T::EPSILON * state.steepest {
+                    return state.finish(Status::NonPositiveCurvature);
+                }
+                let alpha = state.gamma / state.quad;
+                if !alpha.is_finite() {
+                    return state.finish(Status::NonPositiveCurvature);
+                }
+                let images = p.iter().zip(q.iter());
+                for ((x, r), (&p, &q)) in x.iter_mut().zip(r.iter_mut()).zip(images) {
+                    *x += alpha * p;
+                    *r -= alpha * q;
+                }
+                state.phi -= T::HALF * (alpha * state.gamma);
+                state.count = state.count.saturating_add(1);
+                let due = state.count.checked_rem(stop.refresh) == Some(0);
+                state.phase = if due {
+                    kernels::fill(T::ZERO, q);
+                    Phase::Image(0)
+                } else {
+                    Phase::Precondition
+                };
+            }
+            Phase::Done(status) => return state.finish(status),
+        }
+        Advance::Working
+    }
+
+    fn iterates(state: &State<T>) -> usize {
+        state.checkpoints.min(CHECKPOINTS).saturating_add(1)
+    }
+
+    fn iterate<'m>(
+        state: &State<T>,
+        memory: &'m mut [T],
+        n: usize,
+        age: usize,
+    ) -> (&'m [T], &'m mut [T]) {
+        let Vectors { x, r, kept, .. } = Vectors::carve(memory, n);
+        let kept = match age.checked_sub(1) {
+            None => x,
+            Some(behind) => {
+                let newest = state.checkpoints.saturating_sub(1);
+                let slot = newest
+                    .saturating_sub(behind)
+                    .checked_rem(CHECKPOINTS)
+                    .unwrap_or(0);
+                Vectors::slot(kept, n, slot)
+            }
+        };
+        (kept, r)
+    }
+}
+
+/// The first iteration that is kept, and the factor to the next one (Martens 2010: ⌈5 · 1.3ʲ⌉).
+const FIRST_CHECKPOINT: f64 = 5.0;
+const CHECKPOINT_GROWTH: f64 = 1.3;

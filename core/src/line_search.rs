@@ -1,0 +1,97 @@
+//! How far along a direction.
+
+use crate::error::Error;
+use crate::scalar::Scalar;
+
+/// The choice of the rate α of a step αd.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum LineSearch<T> {
+    /// α as given.
+    Fixed,
+    /// Armijo backtracking: while L(θ + αd) > L(θ) + `slope` · α g·d, α × `shrink`, at most `tries`
+    /// times; then the attempt has failed (Martens 2010: 10⁻², 0.8, 60).
+    Backtracking {
+        /// The share of the predicted decrease that must be seen, in [0, 1).
+        slope: T,
+        /// The factor, in (0, 1).
+        shrink: T,
+        /// The most shrinkings.
+        tries: u16,
+    },
+}
+
+impl<T: Scalar> LineSearch<T> {
+    /// Armijo backtracking with Martens' constants.
+    pub fn backtracking() -> Self {
+        Self::Backtracking {
+            slope: T::of(1e-2),
+            shrink: T::of(0.8),
+            tries: 60,
+        }
+    }
+
+    /// The door.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match *self {
+            Self::Fixed => Ok(()),
+            Self::Backtracking { slope, shrink, .. } => {
+                let good =
+                    slope >= T::ZERO && slope < T::ONE && shrink > T::ZERO && shrink < T::ONE;
+                if good {
+                    Ok(())
+                } else {
+                    Err(Error::Setting(
+                        "the line search needs a slope in [0, 1) and a shrink in (0, 1)",
+                    ))
+                }
+            }
+        }
+    }
+}
+
+/// A trust region: how much of a step is allowed, measured at the outputs. Infinite to switch it off.
+///
+/// A saturated softmax makes F vanish while p − t stays near 1; the direction then grows as 1/λ, and only
+/// the change of the outputs themselves bounds it (algorithms 8.8).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Trust<T> {
+    /// ½ α² dᵀFd ≤ `kl`: the KL divergence of a step, in nats per example, to second order.
+    pub kl: T,
+    /// |α Jᵦd| ≤ `logit` for every logit of every example of the metric.
+    pub logit: T,
+}
+
+impl<T: Scalar> Trust<T> {
+    /// No bound.
+    pub fn unbounded() -> Self {
+        Self {
+            kl: T::infinity(),
+            logit: T::infinity(),
+        }
+    }
+
+    /// The largest α ≤ `rate` within the region, from dᵀFd and max |Jᵦd|.
+    pub(crate) fn cap(&self, rate: T, quad: T, reach: T) -> T {
+        let mut cap = rate;
+        if quad > T::ZERO {
+            cap = ((self.kl + self.kl) / quad).root().smaller(cap);
+        }
+        if reach > T::ZERO {
+            cap = (self.logit / reach).smaller(cap);
+        }
+        cap
+    }
+
+    /// The door.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.kl > T::ZERO && self.logit > T::ZERO {
+            Ok(())
+        } else {
+            Err(Error::Setting(
+                "the bounds of the trust region must be positive",
+            ))
+        }
+    }
+}

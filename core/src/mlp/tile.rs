@@ -1,0 +1,461 @@
+//! The passes over one tile of examples: what every public pass and every operator is made of.
+//!
+//! A tile holds up to `TILE` examples, one per lane. Its memory is carved from a scratch slice each time
+//! ([`Tile::carve`]), so that a step that is cut into slices keeps nothing but numbers between them.
+
+use crate::data::Batch;
+use crate::kernels;
+use crate::plan::{Model, Pass};
+use crate::scalar::Scalar;
+use crate::workspace::Arena;
+
+use super::layers::{Layer, LayerMut, layers, layers_mut};
+
+/// The rows of one tile.
+pub(crate) struct Tile<'w, T, const TILE: usize> {
+    /// Activations aₗ of every layer, inputs first, logits last: `[Σ widths]` rows.
+    activations: &'w mut [[T; TILE]],
+    /// Tangents Raₗ, in the same places; empty in passes without an R-operator.
+    tangents: &'w mut [[T; TILE]],
+    /// Tangents Rzₗ before the activation; only for the Hessian.
+    pre_tangents: &'w mut [[T; TILE]],
+    /// Backpropagated seeds δ of a layer and of the layer below.
+    seeds: [&'w mut [[T; TILE]]; 2],
+    /// Their tangents Rδ; only for the Hessian.
+    seed_tangents: [&'w mut [[T; TILE]]; 2],
+    /// Targets `[K]`.
+    targets: &'w mut [[T; TILE]],
+    /// What each lane counts: wᵦ / Σ w.
+    scale: [T; TILE],
+    /// The lanes in use: the first ones.
+    lanes: usize,
+}
+
+impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
+    /// Carves the rows that `pass` needs off `scratch`, whose length the door has checked.
+    pub(crate) fn carve(model: &Model<'_>, pass: Pass, scratch: &'w mut [T]) -> Self {
+        let storage = pass.storage();
+        let mut arena = Arena::new(scratch);
+        let mut rows = |count: usize| arena.take_rows::<TILE>(count);
+        let units = |needed: bool| if needed { model.units() } else { 0 };
+        let widest = |needed: bool| if needed { model.widest() } else { 0 };
+        Self {
+            activations: rows(units(storage.units > 0)),
+            tangents: rows(units(storage.units > 1)),
+            pre_tangents: rows(units(storage.units > 2)),
+            seeds: [
+                rows(widest(storage.widths > 0)),
+                rows(widest(storage.widths > 1)),
+            ],
+            seed_tangents: [
+                rows(widest(storage.widths > 2)),
+                rows(widest(storage.widths > 3)),
+            ],
+            targets: rows(model.dim_out().saturating_mul(storage.outputs)),
+            scale: [T::ZERO; TILE],
+            lanes: 0,
+        }
+    }
+
+    /// The lanes in use.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Loads tile `index` of the batch: the examples `index · TILE ..`, those of weight 0 left out, each
+    /// with its share wᵦ / `total` of the mean. Targets are loaded when there is room for them.
+    pub(crate) fn load(&mut self, model: &Model<'_>, batch: &Batch<'_, T>, index: usize, total: T) {
+        let first = index.saturating_mul(TILE);
+        let examples = batch.len(model);
+        let mut lane = 0;
+        for example in (first..examples).take(TILE) {
+            let weight = batch.weight(example);
+            if weight == T::ZERO {
+                continue;
+            }
+            if let Some(scale) = self.scale.get_mut(lane) {
+                *scale = weight / total;
+            }
+            let activations = &mut *self.activations;
+            batch.read_inputs(model, example, |i, x| put(activations, i, lane, x));
+            let targets = &mut *self.targets;
+            batch.read_targets(model, example, |k, t| put(targets, k, lane, t));
+            lane += 1;
+        }
+        self.lanes = lane;
+        // Unused lanes are computed along and never read: any finite input will do.
+        for row in self.activations.iter_mut().take(model.dim_in()) {
+            kernels::fill(T::ZERO, row.get_mut(lane..).unwrap_or(&mut []));
+        }
+    }
+
+    /// aₗ = φ(Wₗ aₗ₋₁ + bₗ), and z for the last layer.
+    pub(crate) fn forward(&mut self, model: &Model<'_>, params: &[T]) {
+        let mut rest = Arena::new(&mut *self.activations);
+        let mut input: &[[T; TILE]] = rest.take(model.dim_in());
+        for layer in layers(model, params) {
+            let out = rest.take(layer.fan_out);
+            kernels::affine(layer.weights, layer.bias, input, out);
+            if layer.hidden {
+                apply(out, |z| model.activation().value(z));
+            }
+            input = out;
+        }
+    }
+
+    /// Rzₗ = Vₗ aₗ₋₁ + cₗ + Wₗ Raₗ₋₁ and Raₗ = φ′ ∘ Rzₗ, with Ra₀ = 0 (Pearlmutter 1994).
+    pub(crate) fn forward_tangent(&mut self, model: &Model<'_>, params: &[T], direction: &[T]) {
+        let mut values: &[[T; TILE]] = self.activations;
+        let mut tangents = Arena::new(&mut *self.tangents);
+        let mut kept = Arena::new(&mut *self.pre_tangents);
+        let mut input = split(&mut values, model.dim_in());
+        let mut input_tangent: &[[T; TILE]] = tangents.take(model.dim_in());
+        kept.take(model.dim_in());
+        let mut first = true;
+        for (layer, tangent) in layers(model, params).zip(layers(model, direction)) {
+            let value = split(&mut values, layer.fan_out);
+            let out = tangents.take(layer.fan_out);
+            kernels::affine(tangent.weights, tangent.bias, input, out);
+            if !first {
+                kernels::add_product(layer.weights, input_tangent, out);
+            }
+            kernels::copy(out, kept.take(layer.fan_out));
+            if layer.hidden {
+                scale_rows(out, value, |a| model.activation().slope(a));
+            }
+            first = false;
+            input = value;
+            input_tangent = out;
+        }
+    }
+
+    /// Σᵦ ℓᵦ · scaleᵦ, added to `loss` example by example.
+    pub(crate) fn add_loss(&self, model: &Model<'_>, loss: &mut T) {
+        let logits = self.logits(model);
+        for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
+            *loss += scale * model.likelihood().loss(logits, self.targets, lane);
+        }
+    }
+
+    /// Seeds δ = scaleᵦ (p − t): those of the gradient.
+    pub(crate) fn seed_residual(&mut self, model: &Model<'_>) {
+        let logits = last(self.activations, model.dim_out());
+        let [seeds, _] = &mut self.seeds;
+        for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
+            model
+                .likelihood()
+                .residual(logits, self.targets, scale, seeds, lane);
+        }
+    }
+
+    /// Seeds δ = scaleᵦ H u with u = Rz, those of a Fisher product; adds scaleᵦ uᵀHu to `quad`.
+    pub(crate) fn seed_metric(&mut self, model: &Model<'_>, quad: &mut T) {
+        let logits = last(self.activations, model.dim_out());
+        let tangent = last(self.tangents, model.dim_out());
+        let [seeds, _] = &mut self.seeds;
+        for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
+            let form = model
+                .likelihood()
+                .metric(logits, tangent, scale, seeds, lane);
+            *quad += scale * form;
+        }
+    }
+
+    /// Raises `reach` to the largest |Rz| of the tile.
+    pub(crate) fn raise_reach(&self, model: &Model<'_>, reach: &mut T) {
+        for row in self.logit_tangents(model) {
+            for &u in row.iter().take(self.lanes) {
+                *reach = u.abs().larger(*reach);
+            }
+        }
+    }
+
+    /// Seeds δ = scaleᵦ cᵦ (p − t) with cᵦ = (p − t)·u − `mean`: those of a product with per-example
+    /// gradients gᵦ = Jᵀ(p − t), since gᵦ·v = (p − t)·u for u = Jv. Adds scaleᵦ cᵦ² to `quad` and
+    /// scaleᵦ cᵦ to `sum`.
+    pub(crate) fn seed_gradients(&mut self, model: &Model<'_>, mean: T, quad: &mut T, sum: &mut T) {
+        let logits = last(self.activations, model.dim_out());
+        let tangent = last(self.tangents, model.dim_out());
+        let [seeds, _] = &mut self.seeds;
+        for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
+            model
+                .likelihood()
+                .residual(logits, self.targets, T::ONE, seeds, lane);
+            let along = inner(seeds, tangent, lane) - mean;
+            let factor = scale * along;
+            for row in seeds.iter_mut() {
+                if let Some(seed) = row.get_mut(lane) {
+                    *seed *= factor;
+                }
+            }
+            *quad += scale * (along * along);
+            *sum += factor;
+        }
+    }
+
+    /// Seeds δ = column `column` of Q, with H = QQᵀ.
+    pub(crate) fn seed_root(&mut self, model: &Model<'_>, column: usize) {
+        let logits = last(self.activations, model.dim_out());
+        let [seeds, _] = &mut self.seeds;
+        for lane in 0..self.lanes {
+            model.likelihood().root_column(logits, column, seeds, lane);
+        }
+    }
+
+    /// Seeds δ = p − t, without the share of the mean.
+    pub(crate) fn seed_unscaled_residual(&mut self, model: &Model<'_>) {
+        let logits = last(self.activations, model.dim_out());
+        let [seeds, _] = &mut self.seeds;
+        for lane in 0..self.lanes {
+            model
+                .likelihood()
+                .residual(logits, self.targets, T::ONE, seeds, lane);
+        }
+    }
+
+    /// Seeds δ = rows `u` `[batch × K]` of tile `index`, as they are. The caller's examples have no
+    /// weights, so that lanes and examples agree.
+    pub(crate) fn seed_with(&mut self, model: &Model<'_>, u: &[T], index: usize) {
+        let [seeds, _] = &mut self.seeds;
+        let width = model.dim_out();
+        let mut rest = u
+            .get(index.saturating_mul(TILE).saturating_mul(width)..)
+            .unwrap_or(&[]);
+        for lane in 0..self.lanes {
+            let Some((row, tail)) = rest.split_at_checked(width) else {
+                return;
+            };
+            rest = tail;
+            for (k, &value) in row.iter().enumerate() {
+                put(seeds, k, lane, value);
+            }
+        }
+    }
+
+    /// out += Σᵦ Jᵀδ: ordinary backpropagation of the seeds.
+    pub(crate) fn backward(&mut self, model: &Model<'_>, params: &[T], out: &mut [T]) {
+        let lanes = self.lanes;
+        self.descend(model, params, out, |seeds, input, gradient| {
+            kernels::add_outer(seeds, input, lanes, gradient.weights, gradient.bias);
+        });
+    }
+
+    /// out += Σᵦ scaleᵦ (Jᵀδ)∘(Jᵀδ): the squares of the per-example backpropagated seeds.
+    pub(crate) fn backward_squared(&mut self, model: &Model<'_>, params: &[T], out: &mut [T]) {
+        let (lanes, scale) = (self.lanes, self.scale);
+        self.descend(model, params, out, |seeds, input, squares| {
+            kernels::add_outer_squared(seeds, input, &scale, lanes, squares.weights, squares.bias);
+        });
+    }
+
+    /// δₗ₋₁ = φ′ ∘ Wₗᵀδₗ, from the last layer to the first, with `deposit` at each.
+    fn descend(
+        &mut self,
+        model: &Model<'_>,
+        params: &[T],
+        out: &mut [T],
+        mut deposit: impl FnMut(&[[T; TILE]], &[[T; TILE]], LayerMut<'_, T>),
+    ) {
+        let mut values: &[[T; TILE]] = drop_last(self.activations, model.dim_out());
+        let [upper, lower] = &mut self.seeds;
+        let (mut upper, mut lower) = (&mut **upper, &mut **lower);
+        for (layer, gradient) in layers(model, params)
+            .rev()
+            .zip(layers_mut(model, out).rev())
+        {
+            let input = split_last(&mut values, layer.fan_in);
+            let seeds = upper.get(..layer.fan_out).unwrap_or(&[]);
+            deposit(seeds, input, gradient);
+            if layer.index > 0 {
+                let below = lower.get_mut(..layer.fan_in).unwrap_or(&mut []);
+                kernels::fill([T::ZERO; TILE], below);
+                kernels::add_transposed(layer.weights, seeds, below);
+                scale_rows(below, input, |a| model.activation().slope(a));
+            }
+            core::mem::swap(&mut upper, &mut lower);
+        }
+    }
+
+    /// out += Σᵦ scaleᵦ Hᵦ v, the R-backward pass; adds Σᵦ scaleᵦ vᵀHᵦv to `quad`.
+    ///
+    /// ```text
+    /// δ_L = p − t, Rδ_L = H Rz_L
+    /// out_W += Rδ aᵀ + δ Raᵀ, out_b += Rδ
+    /// s = Wᵀδ, Rs = Vᵀδ + WᵀRδ; below: δ = φ′∘s, Rδ = φ′∘Rs + φ″∘Rz∘s
+    /// vᵀHv = Rz_LᵀH Rz_L + Σ 2 (Vᵀδ)·Ra + Σ s·(φ″∘Rz²)
+    /// ```
+    pub(crate) fn backward_tangent(
+        &mut self,
+        model: &Model<'_>,
+        params: &[T],
+        direction: &[T],
+        out: &mut [T],
+        quad: &mut T,
+    ) {
+        let lanes = self.lanes;
+        let mut form = [T::ZERO; TILE];
+        self.seed_residual(model);
+        self.seed_output_metric(model, &mut form);
+
+        let mut values: &[[T; TILE]] = drop_last(self.activations, model.dim_out());
+        let mut tangents: &[[T; TILE]] = drop_last(self.tangents, model.dim_out());
+        let mut pre: &[[T; TILE]] = drop_last(self.pre_tangents, model.dim_out());
+        let [upper, lower] = &mut self.seeds;
+        let (mut upper, mut lower) = (&mut **upper, &mut **lower);
+        let [r_upper, r_lower] = &mut self.seed_tangents;
+        let (mut r_upper, mut r_lower) = (&mut **r_upper, &mut **r_lower);
+        let passes = layers(model, params)
+            .rev()
+            .zip(layers(model, direction).rev())
+            .zip(layers_mut(model, out).rev());
+        for ((layer, tangent), product) in passes {
+            let Layer {
+                fan_in, fan_out, ..
+            } = layer;
+            let value = split_last(&mut values, fan_in);
+            let value_tangent = split_last(&mut tangents, fan_in);
+            let pre_tangent = split_last(&mut pre, fan_in);
+            let seeds = upper.get(..fan_out).unwrap_or(&[]);
+            let r_seeds = r_upper.get(..fan_out).unwrap_or(&[]);
+            let LayerMut { weights, bias, .. } = product;
+            if layer.index == 0 {
+                kernels::add_outer(r_seeds, value, lanes, weights, bias);
+                break;
+            }
+            kernels::add_outer_pair(r_seeds, value, seeds, value_tangent, lanes, weights, bias);
+
+            let below = lower.get_mut(..fan_in).unwrap_or(&mut []);
+            let r_below = r_lower.get_mut(..fan_in).unwrap_or(&mut []);
+            kernels::fill([T::ZERO; TILE], r_below);
+            kernels::add_transposed(tangent.weights, seeds, r_below);
+            for (lane, form) in form.iter_mut().enumerate().take(lanes) {
+                let along = inner(r_below, value_tangent, lane);
+                *form += along + along;
+            }
+            kernels::add_transposed(layer.weights, r_seeds, r_below);
+            kernels::fill([T::ZERO; TILE], below);
+            kernels::add_transposed(layer.weights, seeds, below);
+            let rows = below.iter_mut().zip(r_below).zip(value).zip(pre_tangent);
+            for (((s, rs), a), rz) in rows {
+                let lanes = s.iter_mut().zip(rs).zip(a.iter().zip(rz)).zip(&mut form);
+                for (((s, rs), (&a, &rz)), form) in lanes {
+                    let slope = model.activation().slope(a);
+                    let bent = model.activation().bend(a) * (slope * rz) * *s;
+                    *form += bent * rz;
+                    *rs = slope * *rs + bent;
+                    *s *= slope;
+                }
+            }
+            core::mem::swap(&mut upper, &mut lower);
+            core::mem::swap(&mut r_upper, &mut r_lower);
+        }
+        for &form in form.iter().take(lanes) {
+            *quad += form;
+        }
+    }
+
+    /// Rδ_L = scaleᵦ H Rz_L into the tangents of the seeds, and scaleᵦ Rz_LᵀH Rz_L into `form`.
+    fn seed_output_metric(&mut self, model: &Model<'_>, form: &mut [T; TILE]) {
+        let logits = last(self.activations, model.dim_out());
+        let tangent = last(self.tangents, model.dim_out());
+        let [r_seeds, _] = &mut self.seed_tangents;
+        let lanes = form.iter_mut().zip(&self.scale).enumerate();
+        for (lane, (form, &scale)) in lanes.take(self.lanes) {
+            let quad = model
+                .likelihood()
+                .metric(logits, tangent, scale, r_seeds, lane);
+            *form = scale * quad;
+        }
+    }
+
+    /// The logits `[K]`.
+    pub(crate) fn logits(&self, model: &Model<'_>) -> &[[T; TILE]] {
+        last(self.activations, model.dim_out())
+    }
+
+    /// The logits, which [`Tile::means`] has made means.
+    pub(crate) fn means(&mut self, model: &Model<'_>) {
+        let width = model.dim_out();
+        let start = self.activations.len().saturating_sub(width);
+        let logits = self.activations.get_mut(start..).unwrap_or(&mut []);
+        for lane in 0..self.lanes {
+            model.likelihood().mean(logits, lane);
+        }
+    }
+
+    /// The tangent Rz of the logits `[K]`.
+    pub(crate) fn logit_tangents(&self, model: &Model<'_>) -> &[[T; TILE]] {
+        last(self.tangents, model.dim_out())
+    }
+}
+
+fn put<T, const TILE: usize>(rows: &mut [[T; TILE]], row: usize, lane: usize, value: T) {
+    if let Some(slot) = rows.get_mut(row).and_then(|row| row.get_mut(lane)) {
+        *slot = value;
+    }
+}
+
+/// x · y of one lane, in the order of the rows.
+fn inner<T: Scalar, const TILE: usize>(x: &[[T; TILE]], y: &[[T; TILE]], lane: usize) -> T {
+    let mut sum = T::ZERO;
+    for (x, y) in x.iter().zip(y) {
+        if let (Some(&x), Some(&y)) = (x.get(lane), y.get(lane)) {
+            sum += x * y;
+        }
+    }
+    sum
+}
+
+fn apply<T: Scalar, const TILE: usize>(rows: &mut [[T; TILE]], f: impl Fn(T) -> T) {
+    for value in rows.as_flattened_mut() {
+        *value = f(*value);
+    }
+}
+
+/// rows = f(values) ∘ rows.
+fn scale_rows<T: Scalar, const TILE: usize>(
+    rows: &mut [[T; TILE]],
+    values: &[[T; TILE]],
+    f: impl Fn(T) -> T,
+) {
+    for (row, &value) in rows
+        .as_flattened_mut()
+        .iter_mut()
+        .zip(values.as_flattened())
+    {
+        *row *= f(value);
+    }
+}
+
+/// Takes the first `len` rows off `rest`.
+fn split<'a, T>(rest: &mut &'a [T], len: usize) -> &'a [T] {
+    match rest.split_at_checked(len) {
+        Some((head, tail)) => {
+            *rest = tail;
+            head
+        }
+        None => &[],
+    }
+}
+
+/// Takes the last `len` rows off `rest`.
+fn split_last<'a, T>(rest: &mut &'a [T], len: usize) -> &'a [T] {
+    match rest.split_at_checked(rest.len().saturating_sub(len)) {
+        Some((head, tail)) => {
+            *rest = head;
+            tail
+        }
+        None => &[],
+    }
+}
+
+/// The last `len` rows.
+fn last<T>(mut rows: &[T], len: usize) -> &[T] {
+    split_last(&mut rows, len)
+}
+
+/// All but the last `len` rows.
+fn drop_last<T>(mut rows: &[T], len: usize) -> &[T] {
+    split_last(&mut rows, len);
+    rows
+}

@@ -1,0 +1,127 @@
+//! Adam (Kingma & Ba 2015). An honest baseline.
+//!
+//! ```text
+//! m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g∘g; θ ← θ − η (m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε)
+//! ```
+//!
+//! The powers β₁ᵗ and β₂ᵗ are running products.
+
+use super::sgd::FirstOrderStep;
+use super::{Frame, Method, Progress, Report, sealed};
+use crate::error::Error;
+use crate::plan::{Pass, Storage};
+use crate::scalar::Scalar;
+use crate::workspace::Arena;
+
+/// Adam. Memory: the gradient and two moments.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Adam<T> {
+    /// The rate η, positive.
+    pub rate: T,
+    /// β₁, in [0, 1).
+    pub beta1: T,
+    /// β₂, in [0, 1).
+    pub beta2: T,
+    /// ε, positive.
+    pub epsilon: T,
+    /// β₁ᵗ and β₂ᵗ.
+    powers: [T; 2],
+}
+
+impl<T: Scalar> Adam<T> {
+    /// With that rate, β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸.
+    pub fn new(rate: T) -> Self {
+        Self {
+            rate,
+            beta1: T::of(0.9),
+            beta2: T::of(0.999),
+            epsilon: T::of(1e-8),
+            powers: [T::ONE; 2],
+        }
+    }
+}
+
+impl<T> sealed::Sealed for Adam<T> {}
+
+impl<T: Scalar> Method<T> for Adam<T> {
+    const STORAGE: Storage = Storage::vectors(3).and(Pass::Gradient.storage());
+
+    type Step = FirstOrderStep<T>;
+
+    fn check(&self) -> Result<(), Error> {
+        let positive = |x: T| x > T::ZERO && x.is_finite();
+        if !positive(self.rate) {
+            return Err(Error::Setting("the rate must be positive and finite"));
+        }
+        let decay = |x: T| x >= T::ZERO && x < T::ONE;
+        if !(decay(self.beta1) && decay(self.beta2)) {
+            return Err(Error::Setting("the decays of Adam must be in [0, 1)"));
+        }
+        if !positive(self.epsilon) {
+            return Err(Error::Setting(
+                "the epsilon of Adam must be positive and finite",
+            ));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> FirstOrderStep<T> {
+        FirstOrderStep::new()
+    }
+
+    fn advance<const TILE: usize>(
+        &self,
+        step: &mut FirstOrderStep<T>,
+        frame: Frame<'_, T>,
+    ) -> Result<Progress<T>, Error> {
+        step.advance::<TILE>(frame)
+    }
+
+    fn finish(
+        &mut self,
+        step: &FirstOrderStep<T>,
+        params: &mut [T],
+        vectors: &mut [T],
+    ) -> Result<Report<T>, Error> {
+        let report = step.report()?;
+        let mut arena = Arena::new(vectors);
+        let gradient = arena.take(params.len());
+        let first = arena.take(params.len());
+        let second = arena.take(params.len());
+
+        let Self {
+            rate,
+            beta1,
+            beta2,
+            epsilon,
+            powers: [power1, power2],
+        } = *self;
+        let powers = [power1 * beta1, power2 * beta2];
+        let [power1, power2] = powers;
+        let (rate, unbias) = (rate / (T::ONE - power1), T::ONE - power2);
+        let update = |g: T, m: T, v: T| {
+            let m = beta1 * m + (T::ONE - beta1) * g;
+            let v = beta2 * v + (T::ONE - beta2) * (g * g);
+            (m, v, -(rate * m) / ((v / unbias).root() + epsilon))
+        };
+
+        let mut finite = true;
+        let moments = first.iter().zip(second.iter());
+        for ((&g, &p), (&m, &v)) in gradient.iter().zip(params.iter()).zip(moments) {
+            let (m, v, change) = update(g, m, v);
+            finite &= m.is_finite() & v.is_finite() & (p + change).is_finite();
+        }
+        if !finite {
+            return Err(Error::NonFiniteUpdate);
+        }
+        let moments = first.iter_mut().zip(second);
+        for ((&mut g, p), (m, v)) in gradient.iter_mut().zip(params).zip(moments) {
+            let (next_m, next_v, change) = update(g, *m, *v);
+            (*m, *v) = (next_m, next_v);
+            *p += change;
+        }
+        self.powers = powers;
+        Ok(report)
+    }
+}

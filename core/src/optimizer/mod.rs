@@ -1,0 +1,185 @@
+//! The methods, and the [`Trainer`] that runs any of them.
+//!
+//! A step is a *transaction made of bounded slices*: [`Trainer::begin`], [`Trainer::advance`] (one tile of
+//! examples, or one fused update of parameter-length vectors), [`Trainer::finish`];
+//! [`Trainer::step`] is the loop around them. Until `finish` has committed, the parameters and all state
+//! that outlives a step are what they were; `finish` looks at the whole update before it writes any of
+//! it.
+//!
+//! | method | vectors of length P, beside the parameters |
+//! |---|---|
+//! | [`Sgd<Plain>`](Sgd) | 1 |
+//! | [`Sgd<Momentum>`](Sgd), [`Sgd<Nesterov>`](Sgd) | 2 |
+//! | [`Adam`] | 3 |
+//! | [`NaturalGradient`]`<T, Cg<C>, …>` | 5 + C, + 1 for diag(F) ([`Jacobi`](crate::precondition::Jacobi) or [`Marquardt`](crate::damping::Marquardt)), + 1 for [`Martens`](crate::precondition::Martens) |
+
+mod adam;
+mod natural_gradient;
+mod objective;
+mod sgd;
+mod trainer;
+
+pub use adam::Adam;
+pub use natural_gradient::{Acceptance, NaturalGradient};
+pub use objective::{Anchor, L2};
+pub use sgd::{Momentum, Nesterov, Plain, Sgd, Velocity};
+pub use trainer::Trainer;
+
+use crate::data::{Batch, Metric};
+use crate::error::Error;
+use crate::krylov::{Iteration, Solve};
+use crate::plan::{Model, Storage};
+use crate::scalar::Scalar;
+
+/// What one slice of a step did: for the loop that drives it, and for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress<T> {
+    /// Some of the work.
+    Working,
+    /// The loss and the gradient of the batch are known.
+    Gradient {
+        /// The loss, with its L2 term.
+        loss: T,
+        /// |g|.
+        norm: T,
+    },
+    /// An iteration of the solver has ended.
+    Iteration {
+        /// φ, residual, count.
+        iteration: Iteration<T>,
+        /// λ.
+        damping: T,
+    },
+    /// The solver has ended.
+    Solved {
+        /// Its last iteration and its status.
+        solve: Solve<T>,
+        /// λ.
+        damping: T,
+    },
+    /// A trial point has been judged.
+    Trial {
+        /// α.
+        rate: T,
+        /// The loss there, with its L2 term.
+        loss: T,
+        /// The reduction ratio; NaN where there is none.
+        ratio: T,
+        /// λ.
+        damping: T,
+        /// Whether it is good enough.
+        accepted: bool,
+    },
+    /// Nothing is left to do but [`Trainer::finish`].
+    Ready,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Outcome {
+    /// The parameters have moved.
+    Accepted,
+    /// The gradient is zero: there is nowhere to go. Nothing has changed.
+    Stationary,
+    /// No trial was good enough, however strong the damping. Nothing has changed.
+    Rejected,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Report<T> {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The loss of the gradient batch before the step, with its L2 term.
+    pub loss: T,
+    /// The same after it, where the method has evaluated it.
+    pub loss_after: Option<T>,
+    /// |g|.
+    pub gradient_norm: T,
+    /// What the solver and the damping did, in a method that has them.
+    pub solve: Option<SolveReport<T>>,
+    /// Multiply-accumulates of the passes over examples.
+    pub macs: u64,
+}
+
+/// What the solver and the damping of a step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SolveReport<T> {
+    /// The last solve.
+    pub solve: Solve<T>,
+    /// The λ of the last solve.
+    pub damping: T,
+    /// The solves of the step: 1 + the attempts that failed.
+    pub attempts: u16,
+    /// α.
+    pub rate: T,
+    /// The reduction ratio, where it was computed.
+    pub ratio: Option<T>,
+    /// ½ α² dᵀFd: the KL divergence of the step to second order, in nats per example.
+    pub kl: T,
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What one slice of a step sees.
+#[derive(Debug)]
+pub struct Frame<'f, T> {
+    pub(crate) model: Model<'f>,
+    pub(crate) params: &'f [T],
+    /// The method's vectors, [`Storage::vectors`] of them.
+    pub(crate) vectors: &'f mut [T],
+    pub(crate) scratch: &'f mut [T],
+    pub(crate) batch: Batch<'f, T>,
+    pub(crate) metric: Metric<'f, T>,
+    pub(crate) holdout: Batch<'f, T>,
+    pub(crate) l2: L2<'f, T>,
+}
+
+/// A method: its settings, the state that outlives a step, and one slice of a step. The types that
+/// implement it are in this module; it is closed, since a slice works on the inside of the passes.
+pub trait Method<T: Scalar>: sealed::Sealed {
+    /// Its memory beside the parameters: vectors that are kept between slices, and rows of a tile.
+    const STORAGE: Storage;
+
+    /// What a step that is under way keeps beside its vectors.
+    type Step: Copy;
+
+    /// The door: whether the settings are in range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], with the sentence that says which.
+    fn check(&self) -> Result<(), Error>;
+
+    /// A step before its first slice.
+    fn begin(&mut self) -> Self::Step;
+
+    /// One slice.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for an example that cannot be used, [`Error::NonFinite`] for a loss or a gradient
+    /// that overflows.
+    fn advance<const TILE: usize>(
+        &self,
+        step: &mut Self::Step,
+        frame: Frame<'_, T>,
+    ) -> Result<Progress<T>, Error>;
+
+    /// Looks at the update, and commits it if every number in it is finite.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`], [`Error::NonFiniteUpdate`]; nothing has changed then.
+    fn finish(
+        &mut self,
+        step: &Self::Step,
+        params: &mut [T],
+        vectors: &mut [T],
+    ) -> Result<Report<T>, Error>;
+}
+
+/// A method whose trial point exists before it is committed, so that a held-out batch can judge it.
+pub trait Guarded: sealed::Sealed {}

@@ -1,0 +1,679 @@
+//! The natural-gradient step d = −(F + λD + l₂I)⁻¹ g, with truncated conjugate gradients.
+//!
+//! ```text
+//! g  = ∇L on the gradient batch, F on the metric batch (which needs no labels)
+//! d  from the solver, perhaps backtracked along its iterates
+//! α  = the rate, capped by the trust region, perhaps shortened by a line search
+//! ρ  = (L(θ + αd) − L(θ)) / prediction; λ follows its policy
+//! ```
+//!
+//! An attempt fails when the solver finds no direction, when the loss rises, or when the held-out batch
+//! gets worse. The gradient is still there, so the step tries again at once with a stronger λ; when no
+//! attempt succeeds, nothing has changed at the end, λ included.
+//!
+//! Reference: Pascanu & Bengio, sections 2, 3 and 5; Martens 2010; algorithms 3.1, 3.2 and 8.
+
+use core::marker::PhantomData;
+
+use super::objective::{GradientPass, Inspection, LossPass, examples_macs};
+use super::{Frame, Guarded, Method, Outcome, Progress, Report, SolveReport, sealed};
+use crate::curvature::{EmpiricalFisher, Examples, Fisher};
+use crate::damping::{Damping, DampingMetric, DampingPolicy, Evidence, Marquardt, Ratio};
+use crate::data::{Labels, Metric};
+use crate::error::Error;
+use crate::kernels;
+use crate::krylov::{Advance, Cg, Iteration, Solve, Solver, Start, Status, Stop, System};
+use crate::line_search::{LineSearch, Trust};
+use crate::mlp::tiles;
+use crate::operator::{Damped, LinearOperator};
+use crate::plan::{Pass, Storage};
+use crate::precondition::{Diagonals, Jacobi, Preconditioner};
+use crate::scalar::Scalar;
+use crate::workspace::Arena;
+
+/// Which trial points are good enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Acceptance {
+    /// Any whose loss is finite (the authors' natSGD).
+    Finite,
+    /// Those at which the loss of the gradient batch has not risen by more than its rounding.
+    Decrease,
+}
+
+/// Natural gradient with the solver `S`, the preconditioner `P` and the damping metric `D` as types, so
+/// that a firmware links only what it names.
+///
+/// Cost of a step, per example: a gradient on the batch; on the metric batch one product per iteration
+/// of the solver, K backward passes where diag(F) is asked for, and one `Jv`; on the batch one loss
+/// where the damping, the acceptance or the line search looks at it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NaturalGradient<T, S = Cg, P = Jacobi, D = Marquardt> {
+    /// α before the trust region and the line search.
+    pub rate: T,
+    /// λ, its limits and its policy.
+    pub damping: Damping<T>,
+    /// When the solver stops.
+    pub stop: Stop<T>,
+    /// The solver starts at this multiple of its last result, in [0, 1]; 0 for a cold start (Martens
+    /// 2010: 0.95).
+    pub warm_start: T,
+    /// The choice of α.
+    pub line_search: LineSearch<T>,
+    /// The bound on α at the outputs.
+    pub trust: Trust<T>,
+    /// Which trial points are good enough.
+    pub acceptance: Acceptance,
+    /// How often a failed attempt is followed by another, with λ × [`NaturalGradient::retry_raise`].
+    pub retries: u16,
+    /// The factor on λ after a failed attempt, above 1.
+    pub retry_raise: T,
+    /// The steps taken.
+    steps: u32,
+    /// Whether the solver's memory holds a result to start from.
+    warm: bool,
+    types: PhantomData<(S, P, D)>,
+}
+
+impl<T: Scalar, S, P, D> Default for NaturalGradient<T, S, P, D> {
+    /// Rate 1; λ = 1 between 10⁻⁴ and 10⁴ after Levenberg–Marquardt on the quadratic ratio; 50 iterations
+    /// with Martens' stop; the loss must not rise, 8 further attempts with λ × 4; no trust region.
+    fn default() -> Self {
+        Self {
+            rate: T::ONE,
+            damping: Damping {
+                value: T::ONE,
+                floor: T::of(1e-4),
+                ceiling: T::of(1e4),
+                policy: DampingPolicy::levenberg_marquardt(),
+            },
+            stop: Stop::default(),
+            warm_start: T::ZERO,
+            line_search: LineSearch::Fixed,
+            trust: Trust::unbounded(),
+            acceptance: Acceptance::Decrease,
+            retries: 8,
+            retry_raise: T::of(4.0),
+            steps: 0,
+            warm: false,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<T, S, P, D> sealed::Sealed for NaturalGradient<T, S, P, D> {}
+impl<T, S, P, D> Guarded for NaturalGradient<T, S, P, D> {}
+
+/// What a step is about to do next.
+#[derive(Clone, Copy, Debug)]
+enum Phase<T, C> {
+    Gradient,
+    InspectMetric(Inspection<T>),
+    InspectHoldout(Inspection<T>),
+    /// diag(F), part by part.
+    FisherDiagonal(usize),
+    /// (1/B) Σ gᵦ∘gᵦ, part by part.
+    Squares(usize),
+    Solve(C),
+    /// An iterate that was kept, as a trial point, on the way back from the last one.
+    Place,
+    /// The loss there.
+    Backtrack(LossPass<T>),
+    /// dᵀFd, part by part.
+    Length(usize),
+    /// θ + αd into the vector that is free by now.
+    Candidate,
+    Trial(LossPass<T>),
+    HoldoutBefore(LossPass<T>),
+    HoldoutAfter(LossPass<T>),
+    Ready(Outcome),
+}
+
+/// A step under way, beside its vectors.
+#[derive(Clone, Copy, Debug)]
+pub struct NaturalStep<T, C> {
+    phase: Phase<T, C>,
+    gradient: GradientPass<T>,
+    start: Start,
+    metric_total: T,
+    holdout_total: T,
+    holdout_loss: Option<T>,
+    fisher_mean: T,
+    damping: T,
+    next_damping: T,
+    attempts: u16,
+    solve: Solve<T>,
+    solver: C,
+    /// Which kept iterate is d, and which is looked at on the way back, with the best loss so far.
+    chosen: usize,
+    looked: usize,
+    best: T,
+    /// g·d, dᵀFd, d·d and max |Jd|.
+    slope: T,
+    quad: T,
+    length_squared: T,
+    reach: T,
+    rate: T,
+    tries: u16,
+    trial_loss: Option<T>,
+    ratio: Option<T>,
+    macs: u64,
+}
+
+/// The method's vectors in its memory.
+struct Vectors<'v, T> {
+    /// b = −g.
+    rhs: &'v mut [T],
+    solver: &'v mut [T],
+    fisher: &'v mut [T],
+    squares: &'v mut [T],
+}
+
+impl<T, S, P, D> NaturalGradient<T, S, P, D>
+where
+    T: Scalar,
+    S: Solver<T>,
+    P: Preconditioner<T>,
+    D: DampingMetric<T>,
+{
+    const FISHER: bool = P::FISHER || D::FISHER;
+
+    const VECTORS: usize = 1 + S::VECTORS + Self::FISHER as usize + P::SQUARES as usize;
+
+    fn carve(memory: &mut [T], n: usize) -> Vectors<'_, T> {
+        let mut arena = Arena::new(memory);
+        Vectors {
+            rhs: arena.take(n),
+            solver: arena.take(n.saturating_mul(S::VECTORS)),
+            fisher: arena.take(if Self::FISHER { n } else { 0 }),
+            squares: arena.take(if P::SQUARES { n } else { 0 }),
+        }
+    }
+
+    /// Whether a trial point's loss is asked for.
+    fn tries_loss(&self) -> bool {
+        self.damping.reads_ratio().is_some()
+            || self.acceptance == Acceptance::Decrease
+            || self.line_search != LineSearch::Fixed
+    }
+
+    /// The state of the first attempt, once gradient and diagonals are there.
+    fn first_attempt(step: &NaturalStep<T, S::State>) -> Phase<T, S::State> {
+        Phase::Solve(S::begin(step.start))
+    }
+
+    /// What comes after the inspections, and after diag(F) when that is done.
+    fn diagonals(step: &NaturalStep<T, S::State>, fisher: bool) -> Phase<T, S::State> {
+        if fisher {
+            Phase::FisherDiagonal(0)
+        } else if P::SQUARES {
+            Phase::Squares(0)
+        } else {
+            Self::first_attempt(step)
+        }
+    }
+
+    /// The attempt has failed: another with a stronger λ, or the end.
+    fn fail(&self, step: &mut NaturalStep<T, S::State>) {
+        let stronger = self.damping.clamp(step.damping * self.retry_raise);
+        if step.attempts > self.retries || stronger <= step.damping {
+            step.phase = Phase::Ready(Outcome::Rejected);
+            return;
+        }
+        step.attempts = step.attempts.saturating_add(1);
+        step.damping = stronger;
+        step.phase = Phase::Solve(S::begin(Start::Zero));
+    }
+
+    /// Judges the trial point θ + αd, whose loss is `loss`.
+    fn judge(&self, step: &mut NaturalStep<T, S::State>, loss: T, l2: T) -> Progress<T> {
+        let before = step.gradient.loss;
+        let actual = loss - before;
+        let linear = step.rate * step.slope;
+        let curved = step.quad + l2 * step.length_squared;
+        let predicted = match self.damping.reads_ratio() {
+            Some(Ratio::Linear) => linear,
+            _ => linear + T::HALF * (step.rate * step.rate) * curved,
+        };
+        let ratio = actual / predicted;
+        // Two sums of like size: their difference means nothing below a few units in the last place.
+        let noise = T::of(NOISE_ULPS) * T::EPSILON * (before.abs() + loss.abs());
+        let progress = |accepted| Progress::Trial {
+            rate: step.rate,
+            loss,
+            ratio,
+            damping: step.damping,
+            accepted,
+        };
+
+        if let LineSearch::Backtracking {
+            slope,
+            shrink,
+            tries,
+        } = self.line_search
+        {
+            let enough = loss <= before + slope * linear + noise;
+            if !enough {
+                let progress = progress(false);
+                if step.tries < tries {
+                    step.tries = step.tries.saturating_add(1);
+                    step.rate *= shrink;
+                    step.phase = Phase::Candidate;
+                } else {
+                    self.fail(step);
+                }
+                return progress;
+            }
+        }
+        let good = match self.acceptance {
+            Acceptance::Finite => loss.is_finite(),
+            Acceptance::Decrease => actual <= noise,
+        };
+        let progress = progress(good);
+        if !good {
+            self.fail(step);
+            return progress;
+        }
+        step.trial_loss = Some(loss);
+        step.ratio = Some(ratio);
+        let significant = predicted.abs() > noise || predicted.is_nan();
+        self.pass(step, significant);
+        progress
+    }
+
+    /// The trial point is good enough: what λ becomes, and on to the held-out batch.
+    fn pass(&self, step: &mut NaturalStep<T, S::State>, significant: bool) {
+        step.next_damping = self.damping.next(
+            step.damping,
+            Evidence {
+                ratio: step.ratio.unwrap_or(T::nan()),
+                significant,
+                iterations: step.solve.last.count,
+                steps: self.steps,
+            },
+        );
+        step.phase = if step.holdout_total > T::ZERO {
+            match step.holdout_loss {
+                None => Phase::HoldoutBefore(LossPass::new()),
+                Some(_) => Phase::HoldoutAfter(LossPass::new()),
+            }
+        } else {
+            Phase::Ready(Outcome::Accepted)
+        };
+    }
+
+    /// The direction is chosen: on to its length.
+    fn measure(step: &mut NaturalStep<T, S::State>) {
+        step.quad = T::ZERO;
+        step.reach = T::ZERO;
+        step.phase = Phase::Length(0);
+    }
+}
+
+/// How many units in the last place of the loss its rounding may be.
+const NOISE_ULPS: f64 = 4.0;
+
+impl<T, S, P, D> Method<T> for NaturalGradient<T, S, P, D>
+where
+    T: Scalar,
+    S: Solver<T>,
+    P: Preconditioner<T>,
+    D: DampingMetric<T>,
+{
+    const STORAGE: Storage = Storage::vectors(Self::VECTORS).and(Pass::Product.storage());
+
+    type Step = NaturalStep<T, S::State>;
+
+    fn check(&self) -> Result<(), Error> {
+        if !(self.rate > T::ZERO && self.rate.is_finite()) {
+            return Err(Error::Setting("the rate must be positive and finite"));
+        }
+        if !(self.warm_start >= T::ZERO && self.warm_start <= T::ONE) {
+            return Err(Error::Setting("the warm start must be in [0, 1]"));
+        }
+        if !(self.retry_raise > T::ONE && self.retry_raise.is_finite()) {
+            return Err(Error::Setting(
+                "the raise of a further attempt must be above 1",
+            ));
+        }
+        if self.stop.iterations == 0
+            || !(self.stop.residual >= T::ZERO && self.stop.progress >= T::ZERO)
+        {
+            return Err(Error::Setting(
+                "the solver needs at least one iteration and tolerances that are not negative",
+            ));
+        }
+        self.damping.check()?;
+        self.line_search.check()?;
+        self.trust.check()
+    }
+
+    fn begin(&mut self) -> Self::Step {
+        let damping = self.damping.clamp(self.damping.value);
+        // The solver is about to overwrite its last result: an abandoned step costs the warm start.
+        let start = if core::mem::take(&mut self.warm) {
+            Start::Warm
+        } else {
+            Start::Zero
+        };
+        NaturalStep {
+            phase: Phase::Gradient,
+            gradient: GradientPass::new(),
+            start,
+            metric_total: T::ZERO,
+            holdout_total: T::ZERO,
+            holdout_loss: None,
+            fisher_mean: T::ONE,
+            damping,
+            next_damping: damping,
+            attempts: 1,
+            solve: Solve {
+                status: Status::ZeroRightHandSide,
+                last: Iteration {
+                    count: 0,
+                    phi: T::ZERO,
+                    residual: T::ZERO,
+                },
+            },
+            solver: S::begin(Start::Zero),
+            chosen: 0,
+            looked: 0,
+            best: T::infinity(),
+            slope: T::ZERO,
+            quad: T::ZERO,
+            length_squared: T::ZERO,
+            reach: T::ZERO,
+            rate: self.rate,
+            tries: 0,
+            trial_loss: None,
+            ratio: None,
+            macs: 0,
+        }
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the phases of a step, one after the other, are its story"
+    )]
+    fn advance<const TILE: usize>(
+        &self,
+        step: &mut Self::Step,
+        mut frame: Frame<'_, T>,
+    ) -> Result<Progress<T>, Error> {
+        let (model, params, l2) = (frame.model, frame.params, frame.l2);
+        let (batch, holdout) = (frame.batch, frame.holdout);
+        let n = model.params();
+        let memory = core::mem::take(&mut frame.vectors);
+        let Vectors {
+            rhs,
+            solver,
+            fisher,
+            squares,
+        } = Self::carve(memory, n);
+        let metric = match frame.metric {
+            Metric::Same => batch,
+            Metric::Leading(examples) => batch.leading(&model, examples),
+            Metric::On(metric) => metric,
+        };
+        let metric_examples = |scratch, total| Examples {
+            model,
+            params,
+            scratch,
+            batch: metric,
+            total,
+            loaded: 0,
+        };
+
+        match &mut step.phase {
+            Phase::Gradient => {
+                let progress = step.gradient.advance::<TILE>(&mut frame, rhs)?;
+                if !step.gradient.is_done() {
+                    return Ok(progress);
+                }
+                kernels::scale(-T::ONE, rhs);
+                step.macs = step.gradient.macs;
+                if step.gradient.norm == T::ZERO {
+                    step.phase = Phase::Ready(Outcome::Stationary);
+                } else {
+                    step.phase = Phase::InspectMetric(Inspection::new());
+                }
+                return Ok(progress);
+            }
+            Phase::InspectMetric(inspection) => {
+                if inspection.advance::<TILE>(&model, &metric, Labels::Unused)? {
+                    step.metric_total = inspection.total;
+                    step.phase = if holdout.is_empty() {
+                        Self::diagonals(step, Self::FISHER)
+                    } else {
+                        Phase::InspectHoldout(Inspection::new())
+                    };
+                }
+            }
+            Phase::InspectHoldout(inspection) => {
+                if inspection.advance::<TILE>(&model, &holdout, Labels::Needed)? {
+                    step.holdout_total = inspection.total;
+                    step.phase = Self::diagonals(step, Self::FISHER);
+                }
+            }
+            Phase::FisherDiagonal(part) => {
+                if *part == 0 {
+                    kernels::fill(T::ZERO, fisher);
+                }
+                let examples = metric_examples(frame.scratch, step.metric_total);
+                let mut operator = Fisher::<T, TILE>::over(examples);
+                operator.add_diagonal_part(*part, fisher);
+                let macs = examples_macs(&model, Pass::Vjp, operator.loaded());
+                step.macs = step.macs.saturating_add(macs);
+                *part = part.saturating_add(1);
+                if *part >= operator.diagonal_parts() {
+                    step.fisher_mean = kernels::sum(fisher) / T::of_count(n);
+                    step.phase = Self::diagonals(step, false);
+                }
+            }
+            Phase::Squares(part) => {
+                if *part == 0 {
+                    kernels::fill(T::ZERO, squares);
+                }
+                let mut operator = EmpiricalFisher::<T, TILE>::over(Examples {
+                    model,
+                    params,
+                    scratch: frame.scratch,
+                    batch,
+                    total: step.gradient.total,
+                    loaded: 0,
+                });
+                operator.add_diagonal_part(*part, squares);
+                let macs = examples_macs(&model, Pass::Gradient, operator.loaded());
+                step.macs = step.macs.saturating_add(macs);
+                *part = part.saturating_add(1);
+                if *part >= operator.parts() {
+                    step.phase = Self::first_attempt(step);
+                }
+            }
+            Phase::Solve(state) => {
+                let diagonals = Diagonals {
+                    fisher,
+                    fisher_mean: step.fisher_mean,
+                    squares,
+                };
+                let form = D::form(step.damping, l2.strength, step.fisher_mean);
+                let examples = metric_examples(frame.scratch, step.metric_total);
+                let mut metric = Fisher::<T, TILE>::over(examples);
+                let advance = {
+                    let damping = D::operator(n, diagonals, form);
+                    let system = System {
+                        operator: &mut Damped::new(&mut metric, damping),
+                        preconditioner: &mut P::operator(n, diagonals, form),
+                        rhs,
+                    };
+                    S::advance(state, system, &self.stop, solver)
+                };
+                let macs = examples_macs(&model, Pass::Product, metric.loaded());
+                step.macs = step.macs.saturating_add(macs);
+                let damping = step.damping;
+                match advance {
+                    Advance::Working => {}
+                    Advance::Iterated(iteration) => {
+                        return Ok(Progress::Iteration { iteration, damping });
+                    }
+                    Advance::Done(solve) => {
+                        step.solver = *state;
+                        step.solve = solve;
+                        step.rate = self.rate;
+                        step.tries = 0;
+                        step.chosen = 0;
+                        step.looked = 0;
+                        step.best = T::infinity();
+                        let useful = solve.status != Status::NonFinite
+                            && (solve.last.count > 0 || solve.last.phi < T::ZERO);
+                        if !useful {
+                            self.fail(step);
+                        } else if S::iterates(&step.solver) > 1 {
+                            step.phase = Phase::Place;
+                        } else {
+                            Self::measure(step);
+                        }
+                        return Ok(Progress::Solved { solve, damping });
+                    }
+                }
+            }
+            Phase::Place => {
+                let (direction, trial) = S::iterate(&step.solver, solver, n, step.looked);
+                displace(params, self.rate, direction, trial);
+                step.phase = Phase::Backtrack(LossPass::new());
+            }
+            Phase::Backtrack(pass) => {
+                let (_, trial) = S::iterate(&step.solver, solver, n, step.looked);
+                let total = step.gradient.total;
+                let macs = &mut step.macs;
+                if pass.advance::<TILE>(&model, trial, frame.scratch, &batch, total, macs) {
+                    let loss = pass.loss + l2.value(trial);
+                    let better = loss < step.best;
+                    if better {
+                        step.best = loss;
+                        step.chosen = step.looked;
+                    }
+                    step.looked = step.looked.saturating_add(1);
+                    // A last iterate that is not finite in the loss is no reason to stop looking.
+                    let go_on = better || step.best.is_infinite();
+                    if go_on && step.looked < S::iterates(&step.solver) {
+                        step.phase = Phase::Place;
+                    } else {
+                        Self::measure(step);
+                    }
+                }
+            }
+            Phase::Length(part) => {
+                let (direction, _) = S::iterate(&step.solver, solver, n, step.chosen);
+                let examples = metric_examples(frame.scratch, step.metric_total);
+                let mut operator = Fisher::<T, TILE>::over(examples);
+                operator.add_length_part(*part, direction, &mut step.quad, &mut step.reach);
+                let macs = examples_macs(&model, Pass::Jvp, operator.loaded());
+                step.macs = step.macs.saturating_add(macs);
+                *part = part.saturating_add(1);
+                if *part >= tiles::<TILE>(metric.len(&model)) {
+                    step.slope = -kernels::dot(rhs, direction);
+                    step.length_squared = kernels::dot(direction, direction);
+                    // The cap belongs to the direction; the line search shortens from there.
+                    step.rate = self.trust.cap(step.rate, step.quad, step.reach);
+                    let descends = step.slope < T::ZERO && step.quad.is_finite();
+                    if descends && step.rate > T::ZERO {
+                        step.phase = Phase::Candidate;
+                    } else {
+                        self.fail(step);
+                    }
+                }
+            }
+            Phase::Candidate => {
+                let (direction, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+                displace(params, step.rate, direction, trial);
+                if self.tries_loss() {
+                    step.phase = Phase::Trial(LossPass::new());
+                } else {
+                    self.pass(step, false);
+                }
+            }
+            Phase::Trial(pass) => {
+                let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+                let total = step.gradient.total;
+                let macs = &mut step.macs;
+                if pass.advance::<TILE>(&model, trial, frame.scratch, &batch, total, macs) {
+                    let loss = pass.loss + l2.value(trial);
+                    return Ok(self.judge(step, loss, l2.strength));
+                }
+            }
+            Phase::HoldoutBefore(pass) => {
+                let total = step.holdout_total;
+                let macs = &mut step.macs;
+                if pass.advance::<TILE>(&model, params, frame.scratch, &holdout, total, macs) {
+                    step.holdout_loss = Some(pass.loss);
+                    step.phase = Phase::HoldoutAfter(LossPass::new());
+                }
+            }
+            Phase::HoldoutAfter(pass) => {
+                let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+                let total = step.holdout_total;
+                let macs = &mut step.macs;
+                if pass.advance::<TILE>(&model, trial, frame.scratch, &holdout, total, macs) {
+                    let before = step.holdout_loss.unwrap_or(T::ZERO);
+                    if pass.loss <= before {
+                        step.phase = Phase::Ready(Outcome::Accepted);
+                    } else {
+                        self.fail(step);
+                    }
+                }
+            }
+            Phase::Ready(_) => return Ok(Progress::Ready),
+        }
+        Ok(Progress::Working)
+    }
+
+    fn finish(
+        &mut self,
+        step: &Self::Step,
+        params: &mut [T],
+        vectors: &mut [T],
+    ) -> Result<Report<T>, Error> {
+        let Phase::Ready(outcome) = step.phase else {
+            return Err(Error::Unfinished);
+        };
+        let n = params.len();
+        let Vectors { solver, .. } = Self::carve(vectors, n);
+        let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+        if outcome == Outcome::Accepted {
+            if !kernels::all_finite(trial) {
+                return Err(Error::NonFiniteUpdate);
+            }
+            kernels::copy(trial, params);
+            self.damping.value = step.next_damping;
+            self.steps = self.steps.saturating_add(1);
+            // Martens carries the solver's own end point, not the iterate that backtracking chose.
+            kernels::scale(self.warm_start, Arena::new(solver).take(n));
+            self.warm = self.warm_start > T::ZERO;
+        }
+        let solved = outcome != Outcome::Stationary;
+        Ok(Report {
+            outcome,
+            loss: step.gradient.loss,
+            loss_after: step.trial_loss,
+            gradient_norm: step.gradient.norm,
+            solve: solved.then_some(SolveReport {
+                solve: step.solve,
+                damping: step.damping,
+                attempts: step.attempts,
+                rate: step.rate,
+                ratio: step.ratio,
+                kl: T::HALF * (step.rate * step.rate) * step.quad,
+            }),
+            macs: step.macs,
+        })
+    }
+}
+
+/// trial = θ + αd.
+fn displace<T: Scalar>(params: &[T], rate: T, direction: &[T], trial: &mut [T]) {
+    for ((t, &p), &d) in trial.iter_mut().zip(params).zip(direction) {
+        *t = p + rate * d;
+    }
+}

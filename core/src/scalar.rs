@@ -1,0 +1,175 @@
+//! The number type: `f32` on the device, `f64` for the oracle.
+//!
+//! Arithmetic is IEEE `+ − × ÷` as the language gives it, without fused operations. What the
+//! language does not give (`√`, `exp`, `ln`, `tanh`, …) comes from the `libm` crate on every target,
+//! the host included, because the platform's own functions differ in the last bit from one another.
+
+use core::fmt::{Debug, Display, LowerExp};
+use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
+
+use num_traits::float::FloatCore;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A real number that the core computes with. Implemented by `f32` and `f64` only.
+///
+/// It rests on [`num_traits::float::FloatCore`], never on `num_traits::Float`: with `std` anywhere in
+/// the build, the methods of the latter call the platform's mathematics, and the bits would depend on
+/// the machine.
+pub trait Scalar:
+    sealed::Sealed
+    + FloatCore
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+    + Default
+    + Debug
+    + Display
+    + LowerExp
+    + Send
+    + Sync
+    + 'static
+{
+    /// 0, as a constant: static memory is made of it.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// ½.
+    const HALF: Self;
+    /// The distance from 1 to the next larger number: 2⁻²³ or 2⁻⁵².
+    const EPSILON: Self;
+
+    /// The nearest number to `value`.
+    fn of(value: f64) -> Self;
+    /// The nearest number to an integer count.
+    fn of_count(count: usize) -> Self;
+    /// The nearest number to a small integer; no `f64` on the way, which a device would emulate.
+    fn of_int(value: i32) -> Self;
+    /// The value as `f64`, exactly.
+    fn widen(self) -> f64;
+    /// √x, correctly rounded; NaN below 0.
+    fn root(self) -> Self;
+    /// eˣ.
+    fn exponential(self) -> Self;
+    /// eˣ − 1, without cancellation near 0.
+    fn exponential_m1(self) -> Self;
+    /// ln x; −∞ at 0, NaN below.
+    fn logarithm(self) -> Self;
+    /// ln(1 + x), without cancellation near 0.
+    fn logarithm_1p(self) -> Self;
+    /// cos x, x in radians.
+    fn cosine(self) -> Self;
+    /// tanh x.
+    fn hyperbolic_tangent(self) -> Self;
+
+    /// The larger of two numbers by comparison; `other` when `self` is NaN.
+    ///
+    /// Not `FloatCore::max`: that leaves the sign of a zero to the platform.
+    #[inline]
+    fn larger(self, other: Self) -> Self {
+        if self > other { self } else { other }
+    }
+
+    /// The smaller of two numbers by comparison; `other` when `self` is NaN.
+    #[inline]
+    fn smaller(self, other: Self) -> Self {
+        if self < other { self } else { other }
+    }
+}
+
+macro_rules! scalar {
+    ($type:ident, $sqrt:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $cos:ident, $tanh:ident, $of:expr, $of_count:expr, $of_int:expr) => {
+        impl Scalar for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const HALF: Self = 0.5;
+            const EPSILON: Self = $type::EPSILON;
+
+            #[inline]
+            fn of(value: f64) -> Self {
+                $of(value)
+            }
+            #[inline]
+            fn of_count(count: usize) -> Self {
+                $of_count(count)
+            }
+            #[inline]
+            fn of_int(value: i32) -> Self {
+                $of_int(value)
+            }
+            #[inline]
+            fn widen(self) -> f64 {
+                f64::from(self)
+            }
+            #[inline]
+            fn root(self) -> Self {
+                libm::$sqrt(self)
+            }
+            #[inline]
+            fn exponential(self) -> Self {
+                libm::$exp(self)
+            }
+            #[inline]
+            fn exponential_m1(self) -> Self {
+                libm::$expm1(self)
+            }
+            #[inline]
+            fn logarithm(self) -> Self {
+                libm::$log(self)
+            }
+            #[inline]
+            fn logarithm_1p(self) -> Self {
+                libm::$log1p(self)
+            }
+            #[inline]
+            fn cosine(self) -> Self {
+                libm::$cos(self)
+            }
+            #[inline]
+            fn hyperbolic_tangent(self) -> Self {
+                libm::$tanh(self)
+            }
+        }
+    };
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "rounding to the nearest number is what the conversions are for"
+)]
+mod implementation {
+    use super::Scalar;
+
+    scalar!(
+        f32,
+        sqrtf,
+        expf,
+        expm1f,
+        logf,
+        log1pf,
+        cosf,
+        tanhf,
+        |value: f64| value as f32,
+        |count: usize| count as f32,
+        |value: i32| value as f32
+    );
+    scalar!(
+        f64,
+        sqrt,
+        exp,
+        expm1,
+        log,
+        log1p,
+        cos,
+        tanh,
+        |value: f64| value,
+        |count: usize| count as f64,
+        f64::from
+    );
+}

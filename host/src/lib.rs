@@ -1,0 +1,4 @@
+//! Host side of natgrad: the independent reference, the data, and the command line.
+#![forbid(unsafe_code)]
+
+pub mod reference;

@@ -1,0 +1,2 @@
+//! Shared set-up of the tests that span crates.
+#![forbid(unsafe_code)]
