@@ -29,12 +29,27 @@ impl Source {
         T::of_int(bits) * T::of(1.0 / 16_777_216.0)
     }
 
-    /// Standard normal (Box & Muller 1958), one of the pair.
+    /// Standard normal (the polar method of Marsaglia & Bray 1964, one of the pair): logarithm and root
+    /// only, where a cosine would bring `f64` arithmetic into an `f32` firmware.
     fn normal<T: Scalar>(&mut self) -> T {
-        let u = T::ONE - self.uniform::<T>();
-        let angle = T::of(core::f64::consts::TAU) * self.uniform::<T>();
-        let minus_log = -u.logarithm();
-        (minus_log + minus_log).root() * angle.cosine()
+        loop {
+            let [a, b] = [self.signed(), self.signed()];
+            // In integers, so that f32 and f64 accept the same draws.
+            let squared = i64::from(a) * i64::from(a) + i64::from(b) * i64::from(b);
+            if squared > 0 && squared < 1 << 46 {
+                let unit = T::of(1.0 / 8_388_608.0);
+                let (u, v) = (T::of_int(a) * unit, T::of_int(b) * unit);
+                let radius = u * u + v * v;
+                // The radius may round to just above 1.
+                let minus_log = (-radius.logarithm()).larger(T::ZERO);
+                return u * ((minus_log + minus_log) / radius).root();
+            }
+        }
+    }
+
+    /// Uniform over the integers in [−2²³, 2²³).
+    fn signed(&mut self) -> i32 {
+        self.0.next_u32().cast_signed() >> 8
     }
 
     /// Uniform below `bound`.

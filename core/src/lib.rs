@@ -1,24 +1,49 @@
-//! natgrad
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable
+)]
+
+// The reading order: each module rests on those above it.
+
+pub mod scalar;
+
+pub mod kernels;
 
 pub mod activation;
-pub mod curvature;
-pub mod damping;
-pub mod data;
-pub mod error;
-pub mod init;
-pub mod kernels;
-pub mod krylov;
+
 pub mod likelihood;
-pub mod line_search;
-pub mod mlp;
-pub mod operator;
-pub mod optimizer;
+
 pub mod plan;
-pub mod precondition;
-pub mod scalar;
+
 pub mod workspace;
+
+pub mod error;
+
+pub mod data;
+
+pub mod mlp;
+
+pub mod init;
+
+pub mod operator;
+
+pub mod curvature;
+
+pub mod krylov;
+
+pub mod precondition;
+
+pub mod damping;
+
+pub mod line_search;
+
+pub mod optimizer;
 
 pub use activation::Activation;
 pub use data::{Batch, Inputs, Metric, Targets};

@@ -1,6 +1,7 @@
 //! How far along a direction.
 
 use crate::error::Error;
+use crate::likelihood::Likelihood;
 use crate::scalar::Scalar;
 
 /// The choice of the rate α of a step αd.
@@ -50,7 +51,7 @@ impl<T: Scalar> LineSearch<T> {
     }
 }
 
-/// A trust region: how much of a step is allowed, measured at the outputs. Infinite to switch it off.
+/// A trust region: how much of a step is allowed, measured at the outputs. Infinite to switch a bound off.
 ///
 /// A saturated softmax makes F vanish while p − t stays near 1; the direction then grows as 1/λ, and only
 /// the change of the outputs themselves bounds it (algorithms 8.8).
@@ -59,8 +60,20 @@ impl<T: Scalar> LineSearch<T> {
 pub struct Trust<T> {
     /// ½ α² dᵀFd ≤ `kl`: the KL divergence of a step, in nats per example, to second order.
     pub kl: T,
-    /// |α Jᵦd| ≤ `logit` for every logit of every example of the metric.
+    /// |α Jᵦd| ≤ `logit` for every logit of every example of the metric, of a Bernoulli or categorical
+    /// likelihood: in nats of log-odds. A Gaussian's outputs are in the user's units, and its metric
+    /// does not saturate: for it there is only `kl`.
     pub logit: T,
+}
+
+impl<T: Scalar> Default for Trust<T> {
+    /// A logit may change by 8 in a step; no bound on the divergence.
+    fn default() -> Self {
+        Self {
+            logit: T::of(8.0),
+            ..Self::unbounded()
+        }
+    }
 }
 
 impl<T: Scalar> Trust<T> {
@@ -73,12 +86,12 @@ impl<T: Scalar> Trust<T> {
     }
 
     /// The largest α ≤ `rate` within the region, from dᵀFd and max |Jᵦd|.
-    pub(crate) fn cap(&self, rate: T, quad: T, reach: T) -> T {
+    pub(crate) fn cap(&self, likelihood: Likelihood, rate: T, quad: T, reach: T) -> T {
         let mut cap = rate;
         if quad > T::ZERO {
             cap = ((self.kl + self.kl) / quad).root().smaller(cap);
         }
-        if reach > T::ZERO {
+        if reach > T::ZERO && likelihood != Likelihood::Gaussian {
             cap = (self.logit / reach).smaller(cap);
         }
         cap

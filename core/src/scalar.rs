@@ -62,8 +62,6 @@ pub trait Scalar:
     fn logarithm(self) -> Self;
     /// ln(1 + x), without cancellation near 0.
     fn logarithm_1p(self) -> Self;
-    /// cos x, x in radians.
-    fn cosine(self) -> Self;
     /// tanh x.
     fn hyperbolic_tangent(self) -> Self;
 
@@ -83,7 +81,7 @@ pub trait Scalar:
 }
 
 macro_rules! scalar {
-    ($type:ident, $sqrt:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $cos:ident, $tanh:ident, $of:expr, $of_count:expr, $of_int:expr) => {
+    ($type:ident, $sqrt:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $tanh:ident, $of:expr, $of_count:expr, $of_int:expr) => {
         impl Scalar for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -127,10 +125,6 @@ macro_rules! scalar {
                 libm::$log1p(self)
             }
             #[inline]
-            fn cosine(self) -> Self {
-                libm::$cos(self)
-            }
-            #[inline]
             fn hyperbolic_tangent(self) -> Self {
                 libm::$tanh(self)
             }
@@ -153,7 +147,6 @@ mod implementation {
         expm1f,
         logf,
         log1pf,
-        cosf,
         tanhf,
         |value: f64| value as f32,
         |count: usize| count as f32,
@@ -166,7 +159,6 @@ mod implementation {
         expm1,
         log,
         log1p,
-        cos,
         tanh,
         |value: f64| value,
         |count: usize| count as f64,

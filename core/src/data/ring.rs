@@ -1,6 +1,6 @@
 //! The last N samples of a stream.
 
-use heapless::HistoryBuf;
+use heapless::Vec;
 
 use super::{Batch, DataError, Targets};
 use crate::scalar::Scalar;
@@ -50,16 +50,20 @@ impl<T: Scalar> Target<T> for u16 {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ring<T, const DIM_IN: usize, Y, const N: usize> {
-    inputs: HistoryBuf<[T; DIM_IN], N>,
-    targets: HistoryBuf<Y, N>,
+    // Not `HistoryBuf`: its `write` keeps a bounds check that can panic.
+    inputs: Vec<[T; DIM_IN], N>,
+    targets: Vec<Y, N>,
+    /// The place of the oldest sample, once there are `N`.
+    oldest: usize,
 }
 
 impl<T: Scalar, const DIM_IN: usize, Y: Target<T>, const N: usize> Ring<T, DIM_IN, Y, N> {
     /// The ring without a sample.
     pub const fn new() -> Self {
         Self {
-            inputs: HistoryBuf::new(),
-            targets: HistoryBuf::new(),
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            oldest: 0,
         }
     }
 
@@ -76,8 +80,17 @@ impl<T: Scalar, const DIM_IN: usize, Y: Target<T>, const N: usize> Ring<T, DIM_I
         if !target.is_finite() {
             return Err(DataError::Target { example });
         }
-        self.inputs.write(inputs);
-        self.targets.write(target);
+        if self.inputs.push(inputs).is_ok() && self.targets.push(target).is_ok() {
+            return Ok(());
+        }
+        let places = (
+            self.inputs.get_mut(self.oldest),
+            self.targets.get_mut(self.oldest),
+        );
+        if let (Some(x), Some(y)) = places {
+            (*x, *y) = (inputs, target);
+        }
+        self.oldest = self.oldest.saturating_add(1).checked_rem(N).unwrap_or(0);
         Ok(())
     }
 
@@ -95,6 +108,7 @@ impl<T: Scalar, const DIM_IN: usize, Y: Target<T>, const N: usize> Ring<T, DIM_I
     pub fn clear(&mut self) {
         self.inputs.clear();
         self.targets.clear();
+        self.oldest = 0;
     }
 
     /// The samples as a batch.

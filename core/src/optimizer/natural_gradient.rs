@@ -77,21 +77,22 @@ pub struct NaturalGradient<T, S = Cg, P = Jacobi, D = Marquardt> {
 }
 
 impl<T: Scalar, S, P, D> Default for NaturalGradient<T, S, P, D> {
-    /// Rate 1; λ = 1 between 10⁻⁴ and 10⁴ after Levenberg–Marquardt on the quadratic ratio; 50 iterations
-    /// with Martens' stop; the loss must not rise, 8 further attempts with λ × 4; no trust region.
+    /// Rate 1; λ = 1 between 10⁻³ and 10⁴ after Levenberg–Marquardt on the quadratic ratio; 50 iterations
+    /// with Martens' stop; a logit changes by at most 8; the loss must not rise, else 8 further attempts
+    /// with λ × 4.
     fn default() -> Self {
         Self {
             rate: T::ONE,
             damping: Damping {
                 value: T::ONE,
-                floor: T::of(1e-4),
+                floor: T::of(1e-3),
                 ceiling: T::of(1e4),
                 policy: DampingPolicy::levenberg_marquardt(),
             },
             stop: Stop::default(),
             warm_start: T::ZERO,
             line_search: LineSearch::Fixed,
-            trust: Trust::unbounded(),
+            trust: Trust::default(),
             acceptance: Acceptance::Decrease,
             retries: 8,
             retry_raise: T::of(4.0),
@@ -576,7 +577,9 @@ where
                     step.slope = -kernels::dot(rhs, direction);
                     step.length_squared = kernels::dot(direction, direction);
                     // The cap belongs to the direction; the line search shortens from there.
-                    step.rate = self.trust.cap(step.rate, step.quad, step.reach);
+                    step.rate =
+                        self.trust
+                            .cap(model.likelihood(), step.rate, step.quad, step.reach);
                     let descends = step.slope < T::ZERO && step.quad.is_finite();
                     if descends && step.rate > T::ZERO {
                         step.phase = Phase::Candidate;
