@@ -140,7 +140,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// Seeds δ = scaleᵦ (p − t): those of the gradient.
     pub(crate) fn seed_residual(&mut self, model: &Model<'_>) {
         let logits = last(self.activations, model.dim_out());
-        let [seeds, _] = &mut self.seeds;
+        let seeds = first(&mut self.seeds, model.dim_out());
         for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
             model
                 .likelihood()
@@ -152,7 +152,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     pub(crate) fn seed_metric(&mut self, model: &Model<'_>, quad: &mut T) {
         let logits = last(self.activations, model.dim_out());
         let tangent = last(self.tangents, model.dim_out());
-        let [seeds, _] = &mut self.seeds;
+        let seeds = first(&mut self.seeds, model.dim_out());
         for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
             let form = model
                 .likelihood()
@@ -176,7 +176,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     pub(crate) fn seed_gradients(&mut self, model: &Model<'_>, mean: T, quad: &mut T, sum: &mut T) {
         let logits = last(self.activations, model.dim_out());
         let tangent = last(self.tangents, model.dim_out());
-        let [seeds, _] = &mut self.seeds;
+        let seeds = first(&mut self.seeds, model.dim_out());
         for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
             model
                 .likelihood()
@@ -196,7 +196,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// Seeds δ = column `column` of Q, with H = QQᵀ.
     pub(crate) fn seed_root(&mut self, model: &Model<'_>, column: usize) {
         let logits = last(self.activations, model.dim_out());
-        let [seeds, _] = &mut self.seeds;
+        let seeds = first(&mut self.seeds, model.dim_out());
         for lane in 0..self.lanes {
             model.likelihood().root_column(logits, column, seeds, lane);
         }
@@ -205,7 +205,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// Seeds δ = p − t, without the share of the mean.
     pub(crate) fn seed_unscaled_residual(&mut self, model: &Model<'_>) {
         let logits = last(self.activations, model.dim_out());
-        let [seeds, _] = &mut self.seeds;
+        let seeds = first(&mut self.seeds, model.dim_out());
         for lane in 0..self.lanes {
             model
                 .likelihood()
@@ -216,7 +216,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// Seeds δ = rows `u` `[batch × K]` of tile `index`, as they are. The caller's examples have no
     /// weights, so that lanes and examples agree.
     pub(crate) fn seed_with(&mut self, model: &Model<'_>, u: &[T], index: usize) {
-        let [seeds, _] = &mut self.seeds;
+        let seeds = first(&mut self.seeds, model.dim_out());
         let width = model.dim_out();
         let mut rest = u
             .get(index.saturating_mul(TILE).saturating_mul(width)..)
@@ -358,7 +358,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     fn seed_output_metric(&mut self, model: &Model<'_>, form: &mut [T; TILE]) {
         let logits = last(self.activations, model.dim_out());
         let tangent = last(self.tangents, model.dim_out());
-        let [r_seeds, _] = &mut self.seed_tangents;
+        let r_seeds = first(&mut self.seed_tangents, model.dim_out());
         let lanes = form.iter_mut().zip(&self.scale).enumerate();
         for (lane, (form, &scale)) in lanes.take(self.lanes) {
             let quad = model
@@ -452,6 +452,16 @@ fn split_last<'a, T>(rest: &mut &'a [T], len: usize) -> &'a [T] {
 /// The last `len` rows.
 fn last<T>(mut rows: &[T], len: usize) -> &[T] {
     split_last(&mut rows, len)
+}
+
+/// The first `len` rows of the first of two sets, which have as many rows as the widest layer: the seeds
+/// of the outputs.
+fn first<'s, T, const TILE: usize>(
+    sets: &'s mut [&mut [[T; TILE]]; 2],
+    len: usize,
+) -> &'s mut [[T; TILE]] {
+    let [set, _] = sets;
+    set.get_mut(..len).unwrap_or(&mut [])
 }
 
 /// All but the last `len` rows.
