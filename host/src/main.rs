@@ -1,2 +1,8 @@
 //! The command line of natgrad.
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    natgrad_host::cli::main()
+}

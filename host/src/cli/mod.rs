@@ -1,0 +1,80 @@
+//! The command line: `train`, `eval`, `plan`, `product`.
+//!
+//! Results go to standard output, everything else to standard error. Whatever is wrong with an option or a
+//! file is one sentence and exit code 2; nothing is half-written.
+
+mod eval;
+mod options;
+mod plan;
+mod product;
+mod report;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, one_line};
+
+/// Train small networks by natural gradient, and check every product of it.
+#[derive(Debug, Parser)]
+#[command(name = "natgrad", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network on a CSV file or on an embedded data set.
+    Train(Box<train::Options>),
+    /// Measure a model: loss, and accuracy or RMSE.
+    Eval(eval::Options),
+    /// What a network costs on a device: parameters, workspace, arithmetic per step.
+    Plan(Box<plan::Options>),
+    /// Compute one product of a model (output, gradient, Jv, Fisher, …) and write it to a file.
+    Product(product::Options),
+}
+
+/// The exit code of a wrong option or file.
+const USAGE: u8 = 2;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let result = match cli.command {
+        Command::Train(options) => train::run(&options),
+        Command::Eval(options) => eval::run(&options),
+        Command::Plan(options) => plan::run(&options),
+        Command::Product(options) => product::run(&options),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => complain(&error),
+    }
+}
+
+fn complain(error: &Error) -> ExitCode {
+    report::note(&format!("error: {error}"));
+    ExitCode::from(USAGE)
+}
+
+/// Help and version as they are; a wrong command line as one sentence.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        report::result(error.to_string().trim_end());
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let sentence: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    report::note(&one_line(&sentence.join(" ")));
+    ExitCode::from(USAGE)
+}

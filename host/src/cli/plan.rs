@@ -1,0 +1,156 @@
+//! `natgrad plan`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use natgrad::{Activation, Likelihood, Model};
+
+use super::options::{Meaning, Method, Net, PrecisionWord, Source, at_least_one, model};
+use super::report;
+use crate::data::{Builtin, Scale};
+use crate::error::Error;
+use crate::files::Precision;
+use crate::training::{Footprint, Metrics, Natural, Optimizer, Preconditioning, footprint};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The widths, inputs first, such as 64-32-10 [default: the data set's]
+    #[arg(long, value_name = "WIDTHS")]
+    net: Option<Net>,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    meaning: Meaning,
+    #[command(flatten)]
+    method: Method,
+    /// Examples per gradient
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    batch: usize,
+    /// Examples of the metric [default: the batch]
+    #[arg(long, value_name = "N")]
+    metric_batch: Option<usize>,
+    /// Examples computed at once: 1, 4 or 32
+    #[arg(long, default_value_t = 1)]
+    tile: usize,
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionWord,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
+    let builtin = options.source.builtin();
+    let widths = match (&options.net, builtin) {
+        (Some(net), _) => net.0.clone(),
+        (None, Some(set)) => set.widths().to_vec(),
+        (None, None) => return Err(Error::option("--net", "is needed, such as --net 64-32-10")),
+    };
+    let activation = options.meaning.activation().unwrap_or(Activation::Tanh);
+    let likelihood = options
+        .meaning
+        .likelihood()
+        .or(builtin.map(Builtin::likelihood))
+        .unwrap_or(Likelihood::Gaussian);
+    let model = model(&widths, activation, likelihood)?;
+    let batch = at_least_one("--batch", options.batch)?;
+    let metric_batch = at_least_one("--metric-batch", options.metric_batch.unwrap_or(batch))?;
+    // A device's inputs are raw unless its user says otherwise.
+    let metric = match builtin.map(Builtin::scale) {
+        Some(Scale::Standard) => Metrics::Identity,
+        Some(Scale::None) | None => Metrics::Diagonal,
+    };
+    let chosen = options.method.optimizer(metric)?;
+    let measure = |optimizer: &Optimizer| match options.precision.into() {
+        Precision::F32 => footprint::<f32>(model, optimizer, options.tile, batch, metric_batch),
+        Precision::F64 => footprint::<f64>(model, optimizer, options.tile, batch, metric_batch),
+    };
+    let cost = measure(&chosen)?;
+    let scalar = match options.precision.into() {
+        Precision::F32 => size_of::<f32>(),
+        Precision::F64 => size_of::<f64>(),
+    };
+    if options.json {
+        let mut object = serde_json::Map::new();
+        object.insert("params".into(), model.params().into());
+        object.insert("params_bytes".into(), (model.params() * scalar).into());
+        object.insert("workspace_bytes".into(), (cost.workspace * scalar).into());
+        object.insert("total_bytes".into(), cost.bytes.into());
+        object.insert("vectors".into(), cost.vectors.into());
+        object.insert("macs_per_step".into(), cost.macs.into());
+        report::json(&object);
+        return Ok(ExitCode::SUCCESS);
+    }
+    table(&model, options, &chosen, cost, scalar, measure)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(
+    model: &Model<'_>,
+    options: &Options,
+    chosen: &Optimizer,
+    cost: Footprint,
+    scalar: usize,
+    measure: impl Fn(&Optimizer) -> Result<Footprint, Error>,
+) -> Result<(), Error> {
+    let params = model.params();
+    report::result(&format!(
+        "{params} parameters in {} bytes; batch {}, tile {}",
+        params * scalar,
+        options.batch,
+        options.tile
+    ));
+    report::result(&format!(
+        "{:34} {:>7} {:>15} {:>11} {:>14}",
+        "method", "vectors", "workspace bytes", "total bytes", "MACs per step"
+    ));
+    let row = |name: &str, cost: Footprint| {
+        report::result(&format!(
+            "{name:34} {:>7} {:>15} {:>11} {:>14}",
+            cost.vectors,
+            cost.workspace * scalar,
+            cost.bytes,
+            cost.macs
+        ));
+    };
+    row("as asked for", cost);
+    let natural = |metric, preconditioner| {
+        let iterations = match chosen {
+            Optimizer::Natural(natural) => natural.iterations,
+            _ => Natural::new(metric).iterations,
+        };
+        Optimizer::Natural(Natural {
+            preconditioner,
+            iterations,
+            ..Natural::new(metric)
+        })
+    };
+    let others = [
+        ("sgd", Optimizer::Sgd(0.1)),
+        ("momentum, nesterov", Optimizer::Momentum(0.1, 0.9)),
+        ("adam", Optimizer::Adam(0.01)),
+        (
+            "natural, identity, no precond.",
+            natural(Metrics::Identity, Preconditioning::None),
+        ),
+        (
+            "natural, identity, jacobi",
+            natural(Metrics::Identity, Preconditioning::Jacobi),
+        ),
+        (
+            "natural, identity, martens",
+            natural(Metrics::Identity, Preconditioning::Martens),
+        ),
+        (
+            "natural, diagonal, jacobi",
+            natural(Metrics::Diagonal, Preconditioning::Jacobi),
+        ),
+    ];
+    for (name, optimizer) in &others {
+        row(name, measure(optimizer)?);
+    }
+    report::result(
+        "MACs of natural gradient are those of a step that uses all iterations and succeeds at once.",
+    );
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! What a command says: its result on standard output, its notes on standard error.
+
+use std::io::{Write, stderr, stdout};
+
+use serde::Serialize;
+
+use crate::evaluation::{Measure, Quality};
+
+/// A line of result. A reader that has gone away is not an error.
+pub(super) fn result(line: &str) {
+    let _ = writeln!(stdout(), "{line}");
+}
+
+/// A line beside the result.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+/// The one JSON object of a command.
+pub(super) fn json(object: &impl Serialize) {
+    match serde_json::to_string(object) {
+        Ok(text) => result(&text),
+        Err(error) => note(&format!("error: the result is no JSON: {error}")),
+    }
+}
+
+/// The quality of a model on one part of the data, as JSON keys that start with `prefix`.
+pub(super) fn quality(
+    object: &mut serde_json::Map<String, serde_json::Value>,
+    prefix: &str,
+    quality: Option<Quality>,
+    classes: bool,
+) {
+    let measure = if classes { "accuracy" } else { "rmse" };
+    let value = quality.map(|quality| match quality.measure {
+        Measure::Accuracy(value) | Measure::Rmse(value) => value,
+    });
+    object.insert(format!("{prefix}_loss"), quality.map(|q| q.loss).into());
+    object.insert(format!("{prefix}_{measure}"), value.into());
+}
+
+/// The same for a person.
+pub(super) fn sentence(part: &str, quality: Option<Quality>) -> Option<String> {
+    let quality = quality?;
+    let measure = match quality.measure {
+        Measure::Accuracy(accuracy) => format!("accuracy {:.2} %", 100.0 * accuracy),
+        Measure::Rmse(rmse) => format!("RMSE {rmse:.5}"),
+    };
+    Some(format!("{part}: loss {:.6}, {measure}", quality.loss))
+}

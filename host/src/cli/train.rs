@@ -1,0 +1,427 @@
+//! `natgrad train`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use natgrad::{Activation, Likelihood, Scalar};
+use num_traits::Float;
+
+use super::options::{
+    Meaning, Method, Net, OptimizerWord, PrecisionWord, Source, at_least_one, model, positive,
+    shape,
+};
+use super::report;
+use crate::data::{Builtin, Dataset, Scale, Scaling};
+use crate::error::{Error, shown};
+use crate::evaluation::{Quality, evaluate};
+use crate::files::{self, Params, Precision, Values, params_hash};
+use crate::plot::learning_curve;
+use crate::training::{self, Ended, Init, Metrics, Recipe, Record, Watch};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    source: Source,
+    /// The widths, inputs first, such as 64-32-10 [default: the data set's, or those of --init]
+    #[arg(long, value_name = "WIDTHS")]
+    net: Option<Net>,
+    #[command(flatten)]
+    meaning: Meaning,
+    #[command(flatten)]
+    method: Method,
+    /// Examples per gradient [default: 256, or all that train if they are fewer]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Examples of the metric: the batch's leading ones, or with more than the batch a sample of
+    /// their own [default: the batch]
+    #[arg(long, value_name = "N")]
+    metric_batch: Option<usize>,
+    /// The steps to take [default: natural 400]
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    steps: Option<usize>,
+    /// The passes over the training part to take [default: first-order methods 100]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Stop as soon as the loss of a batch is at most this
+    #[arg(long, value_name = "LOSS", allow_negative_numbers = true)]
+    until: Option<f64>,
+    /// The strength of the term ½ l₂ |θ|²
+    #[arg(
+        long,
+        value_name = "STRENGTH",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    l2: f64,
+    /// Decides the initial parameters, the batches, and the split of a CSV file
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionWord,
+    /// Examples computed at once: 1, 4 or 32; changes no bit
+    #[arg(long, default_value_t = 32)]
+    tile: usize,
+    /// How the initial parameters are drawn
+    #[arg(long, value_enum, default_value = "glorot")]
+    init_scheme: InitWord,
+    /// Start from the parameters of a model
+    #[arg(long, value_name = "MODEL.safetensors")]
+    init: Option<PathBuf>,
+    /// How inputs, and Gaussian targets, are scaled [default: standard; none for wine; what --init
+    /// was trained with]
+    #[arg(long, value_enum)]
+    scale: Option<ScaleWord>,
+    /// Write the model
+    #[arg(long, value_name = "MODEL.safetensors")]
+    out: Option<PathBuf>,
+    /// Write the learning curve
+    #[arg(long, value_name = "CURVE.svg")]
+    plot: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum InitWord {
+    /// Glorot & Bengio 2010.
+    Glorot,
+    /// Martens 2010.
+    Sparse,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ScaleWord {
+    None,
+    /// To mean 0 and standard deviation 1, counted on the training part.
+    Standard,
+}
+
+impl From<ScaleWord> for Scale {
+    fn from(word: ScaleWord) -> Self {
+        match word {
+            ScaleWord::None => Self::None,
+            ScaleWord::Standard => Self::Standard,
+        }
+    }
+}
+
+/// The network that is asked for.
+struct Network {
+    widths: Vec<usize>,
+    activation: Activation,
+    likelihood: Likelihood,
+}
+
+/// The data of a run, in training units.
+struct Data {
+    scaling: Scaling,
+    train: Dataset,
+    test: Dataset,
+}
+
+/// Examples of a gradient, unless there are fewer or the user says otherwise.
+const BATCH: usize = 256;
+/// Steps of natural gradient, unless the user says otherwise.
+const STEPS: usize = 400;
+/// Epochs of a first-order method, unless the user says otherwise.
+const EPOCHS: usize = 100;
+/// The exit code of a run that was interrupted and has saved what there was.
+const INTERRUPTED: u8 = 130;
+
+pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
+    for path in [&options.out, &options.plot].into_iter().flatten() {
+        files::check_writable(path)?;
+    }
+    let start = match &options.init {
+        Some(path) => Some(files::Model::read(path)?),
+        None => None,
+    };
+    let network = network(options, start.as_ref())?;
+    let data = data(options, &network, start.as_ref())?;
+    match options.precision.into() {
+        Precision::F32 => run_in::<f32>(options, &network, &data, start.as_ref()),
+        Precision::F64 => run_in::<f64>(options, &network, &data, start.as_ref()),
+    }
+}
+
+fn network(options: &Options, start: Option<&files::Model>) -> Result<Network, Error> {
+    let builtin = options.source.builtin();
+    let asked = options.net.as_ref().map(|net| net.0.clone());
+    if let (Some(path), Some(start)) = (&options.init, start) {
+        let widths = start.params.widths().to_vec();
+        if asked.is_some_and(|asked| asked != widths) {
+            let problem = format!("contradicts the widths of {}", shown(path));
+            return Err(Error::option("--net", problem));
+        }
+        let (activation, likelihood) = options.meaning.of_file(path, start)?;
+        return Ok(Network {
+            widths,
+            activation,
+            likelihood,
+        });
+    }
+    let widths = asked
+        .or_else(|| builtin.map(|set| set.widths().to_vec()))
+        .ok_or_else(|| Error::option("--net", "is needed with --data, such as --net 64-32-10"))?;
+    Ok(Network {
+        widths,
+        activation: options.meaning.activation().unwrap_or(Activation::Tanh),
+        likelihood: options
+            .meaning
+            .likelihood()
+            .or(builtin.map(Builtin::likelihood))
+            .unwrap_or(Likelihood::Gaussian),
+    })
+}
+
+fn data(options: &Options, network: &Network, start: Option<&files::Model>) -> Result<Data, Error> {
+    let model = model(&network.widths, network.activation, network.likelihood)?;
+    let set = options.source.load(&shape(&model))?;
+    if set.len() < 2 {
+        return Err(Error::file(
+            set.name(),
+            "has only one row, and training needs at least two",
+        ));
+    }
+    let split = options.source.split(&set, options.seed)?;
+    let (train, test) = (set.select(&split.train), set.select(&split.test));
+    let scaling = match (options.scale, start.and_then(|start| start.scaling.clone())) {
+        (None, Some(scaling)) => scaling,
+        (scale, _) => {
+            let default = options
+                .source
+                .builtin()
+                .map_or(Scale::Standard, Builtin::scale);
+            let scale = scale.map_or(default, Into::into);
+            Scaling::fit(scale, &train, network.likelihood)?
+        }
+    };
+    Ok(Data {
+        train: scaling.apply(&train)?,
+        test: scaling.apply(&test)?,
+        scaling,
+    })
+}
+
+fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
+    let n = data.train.len();
+    let batch = at_least_one("--batch", options.batch.unwrap_or(BATCH))?.min(n);
+    let metric_batch = match options.metric_batch {
+        Some(_) if options.method.optimizer != OptimizerWord::Natural => {
+            return Err(Error::option(
+                "--metric-batch",
+                "means something with --optimizer natural only",
+            ));
+        }
+        metric_batch => metric_batch
+            .map(|metric| at_least_one("--metric-batch", metric))
+            .transpose()?,
+    };
+    let per_epoch = (n / batch).max(1);
+    let natural = options.method.optimizer == OptimizerWord::Natural;
+    let steps = match (options.steps, options.epochs) {
+        (Some(steps), _) => at_least_one("--steps", steps)?,
+        (None, Some(epochs)) => at_least_one("--epochs", epochs)?.saturating_mul(per_epoch),
+        (None, None) if natural => STEPS,
+        (None, None) => EPOCHS * per_epoch,
+    };
+    if !(options.l2 >= 0.0 && options.l2.is_finite()) {
+        return Err(Error::option("--l2", "must be finite and not negative"));
+    }
+    let raw = data.scaling == Scaling::identity(data.train.dim_in(), data.train.dim_out());
+    let metric = if raw {
+        Metrics::Diagonal
+    } else {
+        Metrics::Identity
+    };
+    Ok(Recipe {
+        optimizer: options.method.optimizer(metric)?,
+        batch,
+        metric_batch,
+        steps,
+        until: options
+            .until
+            .map(|until| positive("--until", until))
+            .transpose()?,
+        l2: options.l2,
+        seed: options.seed,
+        tile: options.tile,
+    })
+}
+
+fn run_in<T: Scalar + Float>(
+    options: &Options,
+    network: &Network,
+    data: &Data,
+    start: Option<&files::Model>,
+) -> Result<ExitCode, Error>
+where
+    Values: From<Vec<T>>,
+{
+    let model = model(&network.widths, network.activation, network.likelihood)?;
+    let recipe = recipe(options, data)?;
+    let mut params: Vec<T> = if let (Some(start), Some(path)) = (start, &options.init) {
+        start.params.theta().convert(&shown(path))?
+    } else {
+        let init = match options.init_scheme {
+            InitWord::Glorot => Init::Glorot,
+            InitWord::Sparse => Init::Sparse,
+        };
+        training::initialise(model, init, options.seed, &data.train)?
+    };
+
+    let stop = interrupt();
+    let bar = progress(recipe.steps);
+    let record = training::run(
+        model,
+        &mut params,
+        &recipe,
+        &data.train,
+        &data.test,
+        &mut |watch| {
+            show(&bar, watch);
+            !stop.load(Ordering::Relaxed)
+        },
+    );
+    bar.finish_and_clear();
+    let record = record?;
+
+    let train = evaluate(model, &params, &data.train, &data.scaling)?;
+    let test = if data.test.is_empty() {
+        None
+    } else {
+        Some(evaluate(model, &params, &data.test, &data.scaling)?)
+    };
+    let theta = Values::from(params);
+    let hash = params_hash(&theta);
+    let saved = files::Model {
+        params: Params::new(network.widths.clone(), theta)?,
+        activation: Some(network.activation),
+        likelihood: Some(network.likelihood),
+        scaling: Some(data.scaling.clone()),
+    };
+    if let Some(path) = &options.out {
+        saved.write(path)?;
+    }
+    if let Some(path) = &options.plot {
+        plot(path, data.train.name(), &record)?;
+    }
+    say(options, network, &record, (train, test), &hash);
+    Ok(if record.ended == Ended::Interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// A flag that Ctrl-C raises. Without a handler, Ctrl-C ends the process as it would any other.
+fn interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&stop);
+    if let Err(error) = ctrlc::set_handler(move || raised.store(true, Ordering::Relaxed)) {
+        report::note(&format!("note: Ctrl-C will not save the model: {error}"));
+    }
+    stop
+}
+
+fn progress(steps: usize) -> ProgressBar {
+    let bar = ProgressBar::new(steps as u64);
+    let template = "{bar:30} {pos}/{len} steps  {msg}  {elapsed}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+fn show(bar: &ProgressBar, watch: Watch) {
+    bar.set_position(watch.step as u64);
+    let seconds = bar.elapsed().as_secs_f64().max(1e-9);
+    let rate = watch.examples as f64 / seconds;
+    bar.set_message(format!("loss {:.5}  {rate:.0} examples/s", watch.loss));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "step numbers are far below 2⁵³")]
+fn plot(path: &Path, name: &str, record: &Record) -> Result<(), Error> {
+    let points = |loss: fn(&training::Point) -> Option<f64>| -> Vec<(f64, f64)> {
+        let points = record.points.iter();
+        points
+            .filter_map(|point| Some((point.step as f64, loss(point)?)))
+            .collect()
+    };
+    let train = points(|point| Some(point.train));
+    let test = points(|point| point.test);
+    let test = (!test.is_empty()).then_some(test.as_slice());
+    let svg = learning_curve(&format!("Training on {name}"), &train, test)?;
+    files::write_atomic(path, svg.as_bytes())
+}
+
+fn say(
+    options: &Options,
+    network: &Network,
+    record: &Record,
+    (train, test): (Quality, Option<Quality>),
+    hash: &str,
+) {
+    let classes = network.likelihood != Likelihood::Gaussian;
+    if options.json {
+        let mut object = serde_json::Map::new();
+        report::quality(&mut object, "train", Some(train), classes);
+        report::quality(&mut object, "test", test, classes);
+        object.insert("steps".into(), record.steps.into());
+        object.insert("examples".into(), record.examples.into());
+        object.insert("macs".into(), record.macs.into());
+        object.insert("seconds".into(), record.seconds.into());
+        object.insert("params_hash".into(), hash.into());
+        object.insert("ended".into(), record.ended.word().into());
+        object.insert("seed".into(), options.seed.into());
+        report::json(&object);
+        return;
+    }
+    let lines = [
+        report::sentence("train", Some(train)),
+        report::sentence("test", test),
+        Some(format!(
+            "{} steps over {} examples, {:.3e} multiply-accumulates, {:.2} s ({})",
+            record.steps,
+            record.examples,
+            approximate(record.macs),
+            record.seconds,
+            reason(record.ended),
+        )),
+        Some(format!("params hash {hash}")),
+        options
+            .out
+            .as_ref()
+            .map(|path| format!("model in {}", shown(path))),
+        options
+            .plot
+            .as_ref()
+            .map(|path| format!("curve in {}", shown(path))),
+    ];
+    for line in lines.into_iter().flatten() {
+        report::result(&line);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "printed with four digits")]
+fn approximate(count: u64) -> f64 {
+    count as f64
+}
+
+fn reason(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Steps => "all steps taken",
+        Ended::Reached => "the loss asked for is reached",
+        Ended::Stationary => "the gradient is zero",
+        Ended::Stalled => "no step lowers the loss any more",
+        Ended::Interrupted => "interrupted",
+    }
+}
