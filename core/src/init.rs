@@ -136,7 +136,8 @@ const INCOMING: usize = 15;
 
 /// Folds a standardisation of the inputs into the first layer: with mean μ and standard deviation σ of
 /// every feature over `batch`, W₁ ← W₁/σ and b₁ ← b₁ − W₁μ, so that raw units do not saturate the hidden
-/// layer before training starts, which no damping can cure. A constant feature has σ = 1.
+/// layer before training starts, which no damping can cure. A constant feature has σ = 1; one whose
+/// moments leave the range of `T` stays as it is.
 ///
 /// Means over the weighted batch, in two passes per feature. Call it once, after an initialisation.
 ///
@@ -159,19 +160,21 @@ pub fn fold_scales<'p, T: Scalar>(
         let mean = feature_mean(&model, batch, feature, total, |x| x);
         let variance = feature_mean(&model, batch, feature, total, |x| (x - mean) * (x - mean));
         let deviation = variance.root();
+        // Sum or squares leave the range of T: this feature stays as it is.
+        if !(mean.is_finite() && deviation.is_finite()) {
+            continue;
+        }
         // A deviation within the rounding of the mean is a constant that was not hit exactly.
         let negligible = deviation <= T::of(8.0) * T::EPSILON * mean.abs();
-        let scale = if negligible || !deviation.is_finite() {
-            T::ONE
-        } else {
-            deviation
-        };
+        let scale = if negligible { T::ONE } else { deviation };
         let units = layer.bias.iter_mut().enumerate();
         for (unit, bias) in units {
             let place = unit.saturating_mul(layer.fan_in).saturating_add(feature);
             if let Some(w) = layer.weights.get_mut(place) {
-                *w /= scale;
-                *bias -= *w * mean;
+                let (scaled, shifted) = (*w / scale, *bias - (*w / scale) * mean);
+                if scaled.is_finite() && shifted.is_finite() {
+                    (*w, *bias) = (scaled, shifted);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! φ = ½xᵀAx − b·x falls by ½αγ in every iteration, for any start and any preconditioner, so that its
-//! value costs neither b nor x (algorithms 3.3). pᵀAp is the operator's own `quad`, which for a metric
+//! value costs neither b nor x (algorithms 3.3). After a refresh of the residual γ is replaced by p·r. pᵀAp is the operator's own `quad`, which for a metric
 //! is a sum of squares and cannot come out negative by cancellation.
 
 use super::{Advance, Iteration, Solve, Solver, Start, Status, Stop, System, WINDOW};
@@ -53,6 +53,10 @@ pub struct State<T> {
     /// r·z of this iteration and of the one before.
     gamma: T,
     gamma_before: T,
+    /// p·r: equal to γ, except after a refresh.
+    descent: T,
+    /// Whether the residual has just been computed anew.
+    refreshed: bool,
     /// pᵀAp
     quad: T,
     /// The largest pᵀAp/γ so far.
@@ -113,11 +117,11 @@ impl<T: Scalar> State<T> {
         if !(self.residual_squared.is_finite() && self.gamma.is_finite() && self.phi.is_finite()) {
             return Some(Status::NonFinite);
         }
-        // γ = 0 with r ≠ 0: M⁻¹ underflows or is not definite; nothing is left to gain.
-        if self.gamma <= T::ZERO
-            || self.residual_squared <= stop.residual * stop.residual * self.rhs_squared
-        {
+        if self.residual_squared <= stop.residual * stop.residual * self.rhs_squared {
             return Some(Status::Residual);
+        }
+        if self.gamma <= T::ZERO {
+            return Some(Status::NonPositivePreconditioner);
         }
         if self.count >= stop.iterations {
             return Some(Status::Limit);
@@ -173,6 +177,8 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
             residual_squared: T::ZERO,
             gamma: T::ZERO,
             gamma_before: T::ZERO,
+            descent: T::ZERO,
+            refreshed: false,
             quad: T::ZERO,
             steepest: T::ZERO,
             history: [T::ZERO; WINDOW],
@@ -238,6 +244,8 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                         *state = Self::begin(Start::Zero);
                         return Advance::Working;
                     }
+                } else {
+                    state.refreshed = true;
                 }
                 state.phase = Phase::Precondition;
             }
@@ -276,6 +284,17 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 } else {
                     kernels::xpay(q, state.gamma / state.gamma_before, p);
                 }
+                state.descent = state.gamma;
+                // A refreshed residual is not exactly orthogonal to the last direction. The step must
+                // then be the exact one along p, else the error grows from refresh to refresh.
+                if core::mem::take(&mut state.refreshed) {
+                    let descent = kernels::dot(p, r);
+                    if descent > T::ZERO {
+                        state.descent = descent;
+                    } else {
+                        kernels::copy(q, p);
+                    }
+                }
                 kernels::fill(T::ZERO, q);
                 state.quad = T::ZERO;
                 state.phase = Phase::Product(0);
@@ -299,7 +318,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 if state.quad <= T::ZERO || steepness <= T::EPSILON * state.steepest {
                     return state.finish(Status::NonPositiveCurvature);
                 }
-                let alpha = state.gamma / state.quad;
+                let alpha = state.descent / state.quad;
                 if !alpha.is_finite() {
                     return state.finish(Status::NonPositiveCurvature);
                 }
@@ -308,7 +327,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                     *x += alpha * p;
                     *r -= alpha * q;
                 }
-                state.phi -= T::HALF * (alpha * state.gamma);
+                state.phi -= T::HALF * (alpha * state.descent);
                 state.count = state.count.saturating_add(1);
                 let due = state.count.checked_rem(stop.refresh) == Some(0);
                 state.phase = if due {

@@ -30,6 +30,8 @@ pub enum Status {
     /// pᵀAp is not positive, or vanishes beside what it was: A is indefinite or singular, or rounding has
     /// used up its digits. x is the last iterate before.
     NonPositiveCurvature,
+    /// r·M⁻¹r is not positive: M⁻¹ is not positive definite, or underflows. x is the last iterate before.
+    NonPositivePreconditioner,
     /// A number became infinite or NaN. x is not to be used.
     NonFinite,
 }

@@ -292,7 +292,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     }
 }
 
-/// One tile of a loss and its gradient, added to both.
+/// One tile of a loss and its gradient, added to both; returns the number of examples that it held.
 #[expect(clippy::too_many_arguments, reason = "a tile pass is its operands")]
 pub(crate) fn gradient_tile<T: Scalar, const TILE: usize>(
     model: &Model<'_>,
@@ -303,13 +303,14 @@ pub(crate) fn gradient_tile<T: Scalar, const TILE: usize>(
     total: T,
     out: &mut [T],
     loss: &mut T,
-) {
+) -> usize {
     let mut tile = Tile::<T, TILE>::carve(model, Pass::Gradient, scratch);
     tile.load(model, batch, index, total);
     tile.forward(model, params);
     tile.add_loss(model, loss);
     tile.seed_residual(model);
     tile.backward(model, params, out);
+    tile.lanes()
 }
 
 /// The number of tiles of `examples` examples.

@@ -108,7 +108,7 @@ impl<T, S, P, D> Guarded for NaturalGradient<T, S, P, D> {}
 
 /// What a step is about to do next.
 #[derive(Clone, Copy, Debug)]
-enum Phase<T, C> {
+enum Phase<T> {
     Gradient,
     InspectMetric(Inspection<T>),
     InspectHoldout(Inspection<T>),
@@ -116,7 +116,7 @@ enum Phase<T, C> {
     FisherDiagonal(usize),
     /// (1/B) Σ gᵦ∘gᵦ, part by part.
     Squares(usize),
-    Solve(C),
+    Solve,
     /// An iterate that was kept, as a trial point, on the way back from the last one.
     Place,
     /// The loss there.
@@ -134,9 +134,8 @@ enum Phase<T, C> {
 /// A step under way, beside its vectors.
 #[derive(Clone, Copy, Debug)]
 pub struct NaturalStep<T, C> {
-    phase: Phase<T, C>,
+    phase: Phase<T>,
     gradient: GradientPass<T>,
-    start: Start,
     metric_total: T,
     holdout_total: T,
     holdout_loss: Option<T>,
@@ -199,19 +198,14 @@ where
             || self.line_search != LineSearch::Fixed
     }
 
-    /// The state of the first attempt, once gradient and diagonals are there.
-    fn first_attempt(step: &NaturalStep<T, S::State>) -> Phase<T, S::State> {
-        Phase::Solve(S::begin(step.start))
-    }
-
     /// What comes after the inspections, and after diag(F) when that is done.
-    fn diagonals(step: &NaturalStep<T, S::State>, fisher: bool) -> Phase<T, S::State> {
+    fn diagonals(fisher: bool) -> Phase<T> {
         if fisher {
             Phase::FisherDiagonal(0)
         } else if P::SQUARES {
             Phase::Squares(0)
         } else {
-            Self::first_attempt(step)
+            Phase::Solve
         }
     }
 
@@ -224,7 +218,8 @@ where
         }
         step.attempts = step.attempts.saturating_add(1);
         step.damping = stronger;
-        step.phase = Phase::Solve(S::begin(Start::Zero));
+        step.solver = S::begin(Start::Zero);
+        step.phase = Phase::Solve;
     }
 
     /// Judges the trial point θ + αd, whose loss is `loss`.
@@ -361,7 +356,6 @@ where
         NaturalStep {
             phase: Phase::Gradient,
             gradient: GradientPass::new(),
-            start,
             metric_total: T::ZERO,
             holdout_total: T::ZERO,
             holdout_loss: None,
@@ -377,7 +371,7 @@ where
                     residual: T::ZERO,
                 },
             },
-            solver: S::begin(Start::Zero),
+            solver: S::begin(start),
             chosen: 0,
             looked: 0,
             best: T::infinity(),
@@ -445,7 +439,7 @@ where
                 if inspection.advance::<TILE>(&model, &metric, Labels::Unused)? {
                     step.metric_total = inspection.total;
                     step.phase = if holdout.is_empty() {
-                        Self::diagonals(step, Self::FISHER)
+                        Self::diagonals(Self::FISHER)
                     } else {
                         Phase::InspectHoldout(Inspection::new())
                     };
@@ -454,7 +448,7 @@ where
             Phase::InspectHoldout(inspection) => {
                 if inspection.advance::<TILE>(&model, &holdout, Labels::Needed)? {
                     step.holdout_total = inspection.total;
-                    step.phase = Self::diagonals(step, Self::FISHER);
+                    step.phase = Self::diagonals(Self::FISHER);
                 }
             }
             Phase::FisherDiagonal(part) => {
@@ -469,7 +463,7 @@ where
                 *part = part.saturating_add(1);
                 if *part >= operator.diagonal_parts() {
                     step.fisher_mean = kernels::sum(fisher) / T::of_count(n);
-                    step.phase = Self::diagonals(step, false);
+                    step.phase = Self::diagonals(false);
                 }
             }
             Phase::Squares(part) => {
@@ -489,10 +483,10 @@ where
                 step.macs = step.macs.saturating_add(macs);
                 *part = part.saturating_add(1);
                 if *part >= operator.parts() {
-                    step.phase = Self::first_attempt(step);
+                    step.phase = Phase::Solve;
                 }
             }
-            Phase::Solve(state) => {
+            Phase::Solve => {
                 let diagonals = Diagonals {
                     fisher,
                     fisher_mean: step.fisher_mean,
@@ -508,7 +502,7 @@ where
                         preconditioner: &mut P::operator(n, diagonals, form),
                         rhs,
                     };
-                    S::advance(state, system, &self.stop, solver)
+                    S::advance(&mut step.solver, system, &self.stop, solver)
                 };
                 let macs = examples_macs(&model, Pass::Product, metric.loaded());
                 step.macs = step.macs.saturating_add(macs);
@@ -519,7 +513,6 @@ where
                         return Ok(Progress::Iteration { iteration, damping });
                     }
                     Advance::Done(solve) => {
-                        step.solver = *state;
                         step.solve = solve;
                         step.rate = self.rate;
                         step.tries = 0;

@@ -176,7 +176,7 @@ impl<T: Scalar> GradientPass<T> {
             }
             Stage::Tile(index) => {
                 let tile = *index;
-                gradient_tile::<T, TILE>(
+                let examples = gradient_tile::<T, TILE>(
                     &model,
                     params,
                     frame.scratch,
@@ -186,9 +186,10 @@ impl<T: Scalar> GradientPass<T> {
                     gradient,
                     &mut self.loss,
                 );
-                let examples = batch.len(&model);
-                self.macs = count::<TILE>(self.macs, &model, Pass::Gradient, tile, examples);
-                self.stage = if tile.saturating_add(1) < tiles::<TILE>(examples) {
+                self.macs =
+                    self.macs
+                        .saturating_add(examples_macs(&model, Pass::Gradient, examples));
+                self.stage = if tile.saturating_add(1) < tiles::<TILE>(batch.len(&model)) {
                     Stage::Tile(tile.saturating_add(1))
                 } else {
                     Stage::Regularise
@@ -243,23 +244,10 @@ impl<T: Scalar> LossPass<T> {
         tile.load(model, batch, self.tile, total);
         tile.forward(model, params);
         tile.add_loss(model, &mut self.loss);
-        let examples = batch.len(model);
-        *macs = count::<TILE>(*macs, model, Pass::Loss, self.tile, examples);
+        *macs = macs.saturating_add(examples_macs(model, Pass::Loss, tile.lanes()));
         self.tile = self.tile.saturating_add(1);
-        self.tile >= tiles::<TILE>(examples)
+        self.tile >= tiles::<TILE>(batch.len(model))
     }
-}
-
-/// `macs` and those of one tile.
-fn count<const TILE: usize>(
-    macs: u64,
-    model: &Model<'_>,
-    pass: Pass,
-    tile: usize,
-    examples: usize,
-) -> u64 {
-    let left = examples.saturating_sub(tile.saturating_mul(TILE));
-    macs.saturating_add(examples_macs(model, pass, left.min(TILE)))
 }
 
 /// The multiply-accumulates of a pass over so many examples.

@@ -75,7 +75,6 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         object.insert("params".into(), model.params().into());
         object.insert("params_bytes".into(), (model.params() * scalar).into());
         object.insert("workspace_bytes".into(), (cost.workspace * scalar).into());
-        object.insert("total_bytes".into(), cost.bytes.into());
         object.insert("vectors".into(), cost.vectors.into());
         object.insert("macs_per_step".into(), cost.macs.into());
         report::json(&object);
@@ -101,15 +100,15 @@ fn table(
         options.tile
     ));
     report::result(&format!(
-        "{:34} {:>7} {:>15} {:>11} {:>14}",
-        "method", "vectors", "workspace bytes", "total bytes", "MACs per step"
+        "{:34} {:>7} {:>15} {:>9} {:>14}",
+        "method", "vectors", "workspace bytes", "RAM bytes", "MACs per step"
     ));
     let row = |name: &str, cost: Footprint| {
         report::result(&format!(
-            "{name:34} {:>7} {:>15} {:>11} {:>14}",
+            "{name:34} {:>7} {:>15} {:>9} {:>14}",
             cost.vectors,
             cost.workspace * scalar,
-            cost.bytes,
+            (params + cost.workspace) * scalar,
             cost.macs
         ));
     };
@@ -150,7 +149,8 @@ fn table(
         row(name, measure(optimizer)?);
     }
     report::result(
-        "MACs of natural gradient are those of a step that uses all iterations and succeeds at once.",
+        "RAM is parameters and workspace; the trainer itself is `size_of` its type on the device.\n\
+         MACs of natural gradient are those of a step that uses all iterations and succeeds at once.",
     );
     Ok(())
 }

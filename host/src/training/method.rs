@@ -319,14 +319,12 @@ pub struct Footprint {
     pub vectors: usize,
     /// Scalars of the workspace, without room for copied examples.
     pub workspace: usize,
-    /// Bytes of parameters, workspace and trainer together.
-    pub bytes: usize,
     /// Multiply-accumulates of a step; for natural gradient those of a step that uses all iterations of
     /// its solver and succeeds at the first attempt.
     pub macs: u64,
 }
 
-/// Counts the bytes and the vectors of a method.
+/// Counts the memory of a method.
 struct Measure<'a>(Model<'a>);
 
 impl<T: Scalar> Visit<T> for Measure<'_> {
@@ -336,7 +334,6 @@ impl<T: Scalar> Visit<T> for Measure<'_> {
         Footprint {
             vectors: M::STORAGE.vectors,
             workspace: Trainer::<T, M, TILE>::workspace_len(&self.0, Room::NONE),
-            bytes: Trainer::<T, M, TILE>::bytes(&self.0, Room::NONE),
             macs: 0,
         }
     }

@@ -1,0 +1,453 @@
+//! Sizes: what a plan, a pass, a method and a trainer say they need is what they need.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test may panic; the ban is for the crate itself"
+)]
+
+use natgrad::curvature::{EmpiricalFisher, Fisher, GradientCovariance, Hessian};
+use natgrad::damping::{Damping, DampingPolicy, Marquardt, Tikhonov};
+use natgrad::krylov::{Cg, Solver};
+use natgrad::operator::LinearOperator;
+use natgrad::optimizer::{Adam, Method, Momentum, NaturalGradient, Nesterov, Plain, Progress, Sgd};
+use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
+use natgrad::{
+    Activation, Batch, Error, Likelihood, Metric, Mlp, Model, Pass, Plan, Room, ShapeError,
+    Storage, Trainer, Workspace,
+};
+
+type Natural<S, P, D> = NaturalGradient<f32, S, P, D>;
+
+// Everything a firmware sizes its memory by is a constant.
+const PLAN: Plan<3> = match Plan::new([5, 7, 3], Activation::Tanh, Likelihood::Categorical) {
+    Ok(plan) => plan,
+    Err(error) => panic!("{}", error.message()),
+};
+const PARAMS: usize = PLAN.params();
+const SCRATCH: usize = Pass::Hessian.scratch_len(&PLAN.model(), 2);
+const ROOM: Room = Room {
+    batch: 3,
+    metric: 2,
+};
+const LEN: usize = Trainer::<f32, NaturalGradient<f32>, 2>::workspace_len(&PLAN.model(), ROOM);
+const BYTES: usize = Trainer::<f32, NaturalGradient<f32>, 2>::bytes(&PLAN.model(), ROOM);
+const MACS: u64 = PLAN.model().macs(Pass::Product);
+const ROWS: Storage = Pass::Loss
+    .storage()
+    .or(Pass::Jvp.storage())
+    .and(Storage::NONE);
+const WORKSPACE: usize = Workspace::<f32, LEN>::BYTES;
+static ARENA: Workspace<f32, LEN> = Workspace::new();
+
+#[test]
+fn constants() {
+    assert_eq!(PARAMS, 5 * 7 + 7 + 7 * 3 + 3);
+    assert_eq!(SCRATCH, 2 * (3 * 15 + 4 * 7 + 3));
+    assert_eq!(
+        LEN,
+        6 * PARAMS + 2 * (2 * 15 + 2 * 7 + 3) + 3 * (5 + 3 + 1) + 2 * (5 + 1)
+    );
+    assert_eq!(
+        BYTES,
+        size_of::<Trainer<f32, NaturalGradient<f32>, 2>>() + 4 * (PARAMS + LEN)
+    );
+    assert_eq!(MACS, 5 * 56 - 2 * 35);
+    assert_eq!(
+        (ROWS.vectors, ROWS.units, ROWS.widths, ROWS.outputs),
+        (0, 2, 0, 1)
+    );
+    assert_eq!((WORKSPACE, ARENA.len()), (4 * LEN, LEN));
+    assert!(ARENA.iter().all(|&x| x == 0.0));
+    assert_eq!(size_of::<Workspace<f32, LEN>>(), 4 * LEN);
+}
+
+fn vectors<M: Method<f32>>() -> usize {
+    M::STORAGE.vectors
+}
+
+#[test]
+fn vectors_of_every_method() {
+    assert_eq!(vectors::<Sgd<f32, Plain>>(), 1);
+    assert_eq!(vectors::<Sgd<f32, Momentum>>(), 2);
+    assert_eq!(vectors::<Sgd<f32, Nesterov>>(), 2);
+    assert_eq!(vectors::<Adam<f32>>(), 3);
+
+    assert_eq!(vectors::<Natural<Cg, Unpreconditioned, Tikhonov>>(), 5);
+    assert_eq!(vectors::<Natural<Cg, Jacobi, Tikhonov>>(), 6);
+    assert_eq!(vectors::<Natural<Cg, Unpreconditioned, Marquardt>>(), 6);
+    assert_eq!(vectors::<Natural<Cg, Jacobi, Marquardt>>(), 6);
+    assert_eq!(vectors::<Natural<Cg, Martens, Tikhonov>>(), 6);
+    assert_eq!(vectors::<Natural<Cg, Martens, Marquardt>>(), 7);
+    assert_eq!(vectors::<Natural<Cg<4>, Martens, Marquardt>>(), 11);
+
+    assert_eq!(<Cg as Solver<f32>>::VECTORS, 4);
+    assert_eq!(<Cg<3> as Solver<f32>>::VECTORS, 7);
+}
+
+/// The last cell of the row of a documentation table that holds `needle`.
+fn cell<'d>(document: &'d str, needle: &str) -> &'d str {
+    let mut rows = document
+        .lines()
+        .filter(|line| line.starts_with("//! |") && line.contains(needle));
+    let row = rows
+        .next()
+        .unwrap_or_else(|| panic!("no row with {needle}"));
+    assert_eq!(rows.next(), None, "two rows with {needle}");
+    row.trim_end_matches(['|', ' '])
+        .rsplit("| ")
+        .next()
+        .unwrap_or("")
+}
+
+#[test]
+fn documented_tables() {
+    let methods = include_str!("../src/optimizer/mod.rs");
+    assert_eq!(
+        cell(methods, "Sgd<Plain>"),
+        vectors::<Sgd<f32, Plain>>().to_string()
+    );
+    assert_eq!(
+        cell(methods, "Sgd<Momentum>"),
+        vectors::<Sgd<f32, Momentum>>().to_string()
+    );
+    assert_eq!(
+        cell(methods, "Sgd<Nesterov>"),
+        vectors::<Sgd<f32, Nesterov>>().to_string()
+    );
+    assert_eq!(
+        cell(methods, "[`Adam`]"),
+        vectors::<Adam<f32>>().to_string()
+    );
+    let natural = cell(methods, "[`NaturalGradient`]");
+    let (base, more) = natural
+        .split_once(" + C, + 1 for diag(F) ")
+        .expect("5 + C, + 1 for …");
+    assert_eq!(
+        base,
+        vectors::<Natural<Cg, Unpreconditioned, Tikhonov>>().to_string()
+    );
+    assert!(
+        more.contains("Jacobi")
+            && more.contains("Marquardt")
+            && more.contains(", + 1 for [`Martens`]")
+    );
+
+    let solvers = include_str!("../src/krylov/mod.rs");
+    let cg = cell(solvers, "[`Cg`]");
+    assert!(
+        cg.starts_with(&format!("{} (x, r, p, q)", <Cg as Solver<f32>>::VECTORS)),
+        "{cg}"
+    );
+    assert!(cg.ends_with("one per checkpoint"), "{cg}");
+}
+
+const PLANS: [&[usize]; 6] = [
+    &[1, 1],
+    &[4, 3],
+    &[2, 9, 1],
+    &[6, 2, 5],
+    &[3, 4, 2, 4],
+    &[1, 8, 8, 1, 2],
+];
+
+fn model(widths: &[usize]) -> Model<'_> {
+    Model::new(widths, Activation::Softplus, Likelihood::Gaussian).expect("a plan")
+}
+
+fn lengths<M: Method<f32>, const TILE: usize>(vectors: usize, units: usize, widths: usize) {
+    for plan in PLANS {
+        let model = model(plan);
+        let params: usize = plan.windows(2).map(|w| w[0] * w[1] + w[1]).sum();
+        let sum: usize = plan.iter().sum();
+        let widest = plan[1..].iter().max().expect("two widths");
+        let (first, last) = (plan[0], plan[plan.len() - 1]);
+        assert_eq!(
+            (model.params(), model.units(), model.widest()),
+            (params, sum, *widest)
+        );
+        assert_eq!((model.dim_in(), model.dim_out()), (first, last));
+
+        let rows = TILE * (units * sum + widths * widest + last);
+        let bare = Trainer::<f32, M, TILE>::workspace_len(&model, Room::NONE);
+        assert_eq!(bare, vectors * params + rows, "{plan:?}");
+        let room = Room {
+            batch: 5,
+            metric: 2,
+        };
+        let copied = 5 * (first + last + 1) + 2 * (first + 1);
+        assert_eq!(
+            Trainer::<f32, M, TILE>::workspace_len(&model, room),
+            bare + copied
+        );
+        assert_eq!(
+            Trainer::<f32, M, TILE>::bytes(&model, room),
+            size_of::<Trainer<f32, M, TILE>>() + (bare + copied + params) * 4
+        );
+        // The workspace of that length will do, and of one less will not.
+        let refused = |len: usize| {
+            let (mut params, mut memory) = (vec![0.0; params], vec![0.0; len]);
+            Trainer::<f32, Adam<f32>, TILE>::new(model, &mut params, &mut memory, Adam::new(0.1))
+                .err()
+        };
+        let adam = Trainer::<f32, Adam<f32>, TILE>::workspace_len(&model, Room::NONE);
+        assert_eq!(refused(adam), None);
+        let shape = ShapeError {
+            what: "the workspace",
+            expected: adam,
+            found: adam - 1,
+        };
+        assert_eq!(refused(adam - 1), Some(Error::Shape(shape)));
+    }
+}
+
+#[test]
+fn workspace_of_every_plan() {
+    lengths::<Sgd<f32, Plain>, 1>(1, 1, 2);
+    lengths::<Sgd<f32, Nesterov>, 4>(2, 1, 2);
+    lengths::<Adam<f32>, 3>(3, 1, 2);
+    lengths::<Natural<Cg, Jacobi, Marquardt>, 1>(6, 2, 2);
+    lengths::<Natural<Cg<2>, Martens, Marquardt>, 8>(9, 2, 2);
+    lengths::<Natural<Cg, Unpreconditioned, Tikhonov>, 32>(5, 2, 2);
+}
+
+#[test]
+fn sizes_saturate() {
+    let widths = [usize::MAX / 4096, 1];
+    let model = model(&widths);
+    let room = Room {
+        batch: usize::MAX,
+        metric: usize::MAX,
+    };
+    assert_eq!(room.len(&model), usize::MAX);
+    assert_eq!(Storage::vectors(4096 * 4).len(&model, 1), usize::MAX);
+    assert_eq!(Pass::Hessian.scratch_len(&model, usize::MAX), usize::MAX);
+    assert_eq!(
+        Trainer::<f32, Adam<f32>, 4096>::bytes(&model, room),
+        usize::MAX
+    );
+}
+
+/// A pass on scratch memory of some length: its results, or its error.
+type Run = fn(&Model<'_>, &mut [f32]) -> Result<Vec<f32>, Error>;
+
+const TILE: usize = 2;
+/// More than one tile, the last one not full.
+const INPUTS: [f32; 15] = [
+    0.5, -1.0, 2.0, 0.25, 1.5, -0.5, -2.0, 0.75, 1.0, 0.0, -1.5, 0.5, 1.25, -0.25, 3.0,
+];
+const VALUES: [f32; 10] = [1.0, 0.0, 0.5, -1.0, 0.25, 2.0, 0.0, 1.0, -0.5, 0.75];
+
+fn params(model: &Model<'_>) -> Vec<f32> {
+    (0_u8..)
+        .map(|i| f32::from(i % 7) * 0.25 - 0.7)
+        .take(model.params())
+        .collect()
+}
+
+fn direction(model: &Model<'_>) -> Vec<f32> {
+    (0_u8..)
+        .map(|i| f32::from(i % 5) * 0.5 - 1.0)
+        .take(model.params())
+        .collect()
+}
+
+/// Five examples of a model with three inputs and two outputs.
+const PASSES: [(Pass, Run); 11] = [
+    (Pass::Outputs, |model, scratch| {
+        let (params, mut out) = (params(model), vec![0.0; 10]);
+        Mlp::<f32, TILE>::new(*model, &params, scratch)?.outputs(&INPUTS, &mut out)?;
+        Ok(out)
+    }),
+    (Pass::Outputs, |model, scratch| {
+        let (params, mut out) = (params(model), vec![0.0; 10]);
+        Mlp::<f32, TILE>::new(*model, &params, scratch)?.predict(&INPUTS, &mut out)?;
+        Ok(out)
+    }),
+    (Pass::Loss, |model, scratch| {
+        let params = params(model);
+        let loss = Mlp::<f32, TILE>::new(*model, &params, scratch)?.loss(&batch())?;
+        Ok(vec![loss])
+    }),
+    (Pass::Gradient, |model, scratch| {
+        let (params, mut out) = (params(model), direction(model));
+        let loss = Mlp::<f32, TILE>::new(*model, &params, scratch)?.gradient(&batch(), &mut out)?;
+        out.push(loss);
+        Ok(out)
+    }),
+    (Pass::Jvp, |model, scratch| {
+        let (params, mut out) = (params(model), vec![0.0; 10]);
+        let mut mlp = Mlp::<f32, TILE>::new(*model, &params, scratch)?;
+        mlp.jvp(&INPUTS, &direction(model), &mut out)?;
+        Ok(out)
+    }),
+    (Pass::Vjp, |model, scratch| {
+        let (params, mut out) = (params(model), direction(model));
+        Mlp::<f32, TILE>::new(*model, &params, scratch)?.vjp(&INPUTS, &VALUES, &mut out)?;
+        Ok(out)
+    }),
+    (Pass::Hessian, |model, scratch| {
+        let (params, mut out) = (params(model), direction(model));
+        let mut mlp = Mlp::<f32, TILE>::new(*model, &params, scratch)?;
+        let quad = mlp.hvp(&batch(), &direction(model), &mut out)?;
+        out.push(quad);
+        Ok(out)
+    }),
+    (Pass::Hessian, |model, scratch| {
+        let params = params(model);
+        let mlp = Mlp::<f32, TILE>::new(*model, &params, scratch)?;
+        Ok(product(model, &mut Hessian::new(mlp, batch())?))
+    }),
+    (Pass::Product, |model, scratch| {
+        let params = params(model);
+        let mut fisher = Fisher::new(Mlp::<f32, TILE>::new(*model, &params, scratch)?, batch())?;
+        let mut out = product(model, &mut fisher);
+        let mut diagonal = params.clone();
+        fisher.diagonal(&mut diagonal);
+        out.extend(diagonal);
+        Ok(out)
+    }),
+    (Pass::Product, |model, scratch| {
+        let params = params(model);
+        let mlp = Mlp::<f32, TILE>::new(*model, &params, scratch)?;
+        let mut empirical = EmpiricalFisher::new(mlp, batch())?;
+        let mut out = product(model, &mut empirical);
+        let mut diagonal = params.clone();
+        empirical.diagonal(&mut diagonal);
+        out.extend(diagonal);
+        Ok(out)
+    }),
+    (Pass::Product, |model, scratch| {
+        let (params, mut mean) = (params(model), direction(model));
+        let mlp = Mlp::<f32, TILE>::new(*model, &params, scratch)?;
+        let mut covariance = GradientCovariance::new(mlp, batch(), &mut mean)?;
+        covariance.prepare();
+        Ok(product(model, &mut covariance))
+    }),
+];
+
+fn batch() -> Batch<'static, f32> {
+    Batch::new(&INPUTS, &VALUES)
+}
+
+fn product(model: &Model<'_>, operator: &mut dyn LinearOperator<f32>) -> Vec<f32> {
+    let mut out = params(model);
+    let quad = operator.apply(&direction(model), &mut out);
+    out.push(quad);
+    out
+}
+
+#[test]
+fn scratch_memory_suffices_and_is_tight() {
+    for widths in [&[3, 2][..], &[3, 6, 2], &[3, 1, 4, 2]] {
+        let model = model(widths);
+        for (index, (pass, run)) in PASSES.into_iter().enumerate() {
+            let name = format!("pass {index}, {pass:?}, {widths:?}");
+            let needed = pass.scratch_len(&model, TILE);
+
+            // The same results from exactly as much memory as stated, from more, and whatever it held.
+            let exact = run(&model, &mut vec![0.0; needed]).unwrap();
+            assert!(exact.iter().all(|x| x.is_finite()) && exact.iter().any(|&x| x != 0.0));
+            let mut more = vec![f32::NAN; needed];
+            more.extend([7.0; 64]);
+            assert_eq!(run(&model, &mut more).unwrap(), exact, "{name}");
+            assert!(
+                more[needed..].iter().all(|&x| x == 7.0),
+                "{name}: beyond its length"
+            );
+
+            // One scalar less is refused.
+            let what = "the scratch memory";
+            let shape = ShapeError {
+                what,
+                expected: needed,
+                found: needed - 1,
+            };
+            let refused = run(&model, &mut vec![0.0; needed - 1]);
+            assert_eq!(refused, Err(Error::Shape(shape)), "{name}");
+        }
+    }
+}
+
+/// Multiply-accumulates of one example, layer by layer, as the passes do them.
+fn count(widths: &[usize], pass: Pass) -> u64 {
+    let mut sum = 0;
+    for (index, layer) in widths.windows(2).enumerate() {
+        let w = u64::try_from(layer[0] * layer[1]).unwrap();
+        // What goes through to the inputs is not computed.
+        let through = if index == 0 { 0 } else { w };
+        let forward = w;
+        // V a, W Ra
+        let tangent = w + through;
+        // δ aᵀ, Wᵀδ
+        let backward = w + through;
+        // Rδ aᵀ, and δ Raᵀ, Vᵀδ, WᵀRδ, Wᵀδ
+        let backward_tangent = w + 4 * through;
+        sum += match pass {
+            Pass::Outputs | Pass::Loss => forward,
+            Pass::Gradient | Pass::Vjp => forward + backward,
+            Pass::Jvp => forward + tangent,
+            Pass::Product => forward + tangent + backward,
+            Pass::Hessian => forward + tangent + backward_tangent,
+        };
+    }
+    sum
+}
+
+#[test]
+fn multiply_accumulates_of_the_passes() {
+    use Pass::{Gradient, Hessian, Jvp, Loss, Outputs, Product, Vjp};
+    for widths in PLANS {
+        for pass in [Outputs, Loss, Gradient, Jvp, Vjp, Product, Hessian] {
+            assert_eq!(
+                model(widths).macs(pass),
+                count(widths, pass),
+                "{pass:?} {widths:?}"
+            );
+        }
+    }
+}
+
+const WIDTHS: [usize; 3] = [3, 4, 2];
+
+/// The multiply-accumulates that a natural step reports, and those counted from what it shows.
+fn step_macs(batch: Batch<'_, f32>, metric: Metric<'_, f32>, examples: u64, metric_examples: u64) {
+    let model = model(&WIDTHS);
+    let mut params = params(&model);
+    let mut memory = vec![0.0; 1000];
+    let mut method = NaturalGradient::<f32>::default();
+    method.damping = Damping {
+        value: 1e3,
+        floor: 1e-3,
+        ceiling: 1e4,
+        policy: DampingPolicy::Constant,
+    };
+    let mut trainer =
+        Trainer::<f32, NaturalGradient<f32>, 2>::new(model, &mut params, &mut memory, method)
+            .unwrap();
+    let mut trials = 0;
+    let report = trainer
+        .step_with(batch, metric, &mut |progress| {
+            trials += u64::from(matches!(progress, Progress::Trial { .. }));
+        })
+        .unwrap();
+    let solve = report.solve.unwrap();
+    assert_eq!((solve.attempts, trials), (1, 1));
+    let products = u64::from(solve.solve.last.count);
+    let expected = examples * (count(&WIDTHS, Pass::Gradient) + count(&WIDTHS, Pass::Loss))
+        + metric_examples * 2 * count(&WIDTHS, Pass::Vjp)
+        + metric_examples * (products * count(&WIDTHS, Pass::Product) + count(&WIDTHS, Pass::Jvp));
+    assert_eq!(report.macs, expected);
+}
+
+#[test]
+fn multiply_accumulates_of_a_step() {
+    step_macs(batch(), Metric::Same, 5, 5);
+    step_macs(batch(), Metric::Leading(3), 5, 3);
+    step_macs(batch(), Metric::On(Batch::unlabelled(&INPUTS[..6])), 5, 2);
+}
+
+#[test]
+fn examples_of_weight_zero_cost_nothing() {
+    let weights = [1.0, 0.0, 0.5, 0.0, 2.0];
+    step_macs(batch().weighted(&weights), Metric::Same, 3, 3);
+}

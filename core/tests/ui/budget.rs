@@ -1,0 +1,15 @@
+use natgrad::optimizer::NaturalGradient;
+use natgrad::{Activation, Likelihood, Plan, Room, Trainer};
+
+const PLAN: Plan<3> = match Plan::new([64, 32, 10], Activation::Tanh, Likelihood::Categorical) {
+    Ok(plan) => plan,
+    Err(error) => panic!("{}", error.message()),
+};
+type Learner<'a> = Trainer<'a, f32, NaturalGradient<f32>, 1>;
+
+const _: () = assert!(
+    Learner::bytes(&PLAN.model(), Room::NONE) <= 1000,
+    "training needs more than 1000 bytes"
+);
+
+fn main() {}

@@ -1,0 +1,262 @@
+//! What must not change a step: units of the inputs and of the parameters (algorithms, 2.6), labels of
+//! the metric, examples of weight 0, the tile.
+
+use nalgebra::{DMatrix, DVector};
+use natgrad::damping::{Damping, DampingMetric, DampingPolicy, Marquardt, Tikhonov};
+use natgrad::krylov::Cg;
+use natgrad::optimizer::NaturalGradient;
+use natgrad::precondition::Jacobi;
+use natgrad::{Activation, Likelihood, Metric, Room, Scalar, Trainer};
+use natgrad_host::reference::solve_damped;
+use proptest::prelude::*;
+
+use super::natural::{PLAIN, exact, step};
+use super::operators::dense;
+use super::strategies::{
+    Case, DENSE, Draw, LARGE, Labels, Regime, Shape, Tile, config, moderate, shallow,
+};
+use super::subject::{Curvature, Subject, widen, with_tile};
+
+/// The same function of the same sensors in other units: xᵢ · sᵢ and W₁ᵢ / sᵢ, with sᵢ a power of 2.
+fn in_other_units(case: &Case, seed: u64) -> Case {
+    let mut draw = Draw::new(seed);
+    let mut other = case.clone();
+    let inputs = case.network.widths[0];
+    for i in 0..inputs {
+        let exponent = i32::try_from(draw.below(5)).expect("small") - 2;
+        let scale = 2.0_f64.powi(exponent);
+        for row in &mut other.examples.inputs {
+            row[i] *= scale;
+        }
+        for row in other.params[..inputs * case.network.widths[1]].chunks_mut(inputs) {
+            row[i] /= scale;
+        }
+    }
+    other
+}
+
+/// The change of the logits by a full step, to first order.
+fn change<D: DampingMetric<f64>>(case: &Case, damping: f64) -> DVector<f64> {
+    let (after, ..) = step(case, exact::<Jacobi, D>(damping), &PLAIN);
+    let delta: Vec<f64> = after.iter().zip(&case.params).map(|(a, b)| a - b).collect();
+    let change = Subject::<f64>::new(case).jvp(&delta);
+    centred(case, change)
+}
+
+/// The logits of a softmax without what is common to all classes, which it does not see.
+fn centred(case: &Case, change: Vec<f64>) -> DVector<f64> {
+    let mut change = change;
+    if case.shape.likelihood == Likelihood::Categorical {
+        for row in change.chunks_mut(case.network.logits()) {
+            let mean = row.iter().sum::<f64>() / row.iter().map(|_| 1.0).sum::<f64>();
+            for z in row {
+                *z -= mean;
+            }
+        }
+    }
+    change.into()
+}
+
+fn cosine(a: &DVector<f64>, b: &DVector<f64>) -> f64 {
+    a.dot(b) / (a.norm() * b.norm())
+}
+
+fn tanh_classifier(seed: u64) -> Case {
+    Case::new(Shape {
+        widths: vec![5, 6, 4],
+        activation: Activation::Tanh,
+        likelihood: Likelihood::Categorical,
+        batch: 8,
+        tile: Tile::Four,
+        regime: Regime::Moderate,
+        labels: Labels::Classes,
+        weighted: false,
+        seed,
+    })
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.collect();
+    values.iter().sum::<f64>() / values.iter().map(|_| 1.0).sum::<f64>()
+}
+
+#[test]
+fn tikhonov_damping_depends_on_units_and_marquardt_damping_does_not() {
+    let cosines = |change: fn(&Case, f64) -> DVector<f64>, damping: f64| {
+        mean((0..20).map(|seed| {
+            let case = tanh_classifier(seed);
+            let other = in_other_units(&case, seed);
+            cosine(&change(&case, damping), &change(&other, damping))
+        }))
+    };
+    let tikhonov = [1e-8, 1e-2, 1.0].map(|damping| cosines(change::<Tikhonov>, damping));
+    assert!(tikhonov[0] > 0.9999, "{tikhonov:?}");
+    assert!(tikhonov[1] < 0.999 && tikhonov[2] < 0.98, "{tikhonov:?}");
+    for damping in [1e-2, 1.0] {
+        let marquardt = cosines(change::<Marquardt>, damping);
+        assert!(marquardt > 0.999_9, "{marquardt} at {damping}");
+    }
+}
+
+/// Parameters in other units, θ = S φ: F becomes S F S and g becomes S g. With the core's own F and g.
+#[test]
+fn the_natural_direction_does_not_depend_on_the_units_of_the_parameters() {
+    let cosines = |damping: Option<f64>| {
+        mean((0..20).map(|seed| {
+            let case = tanh_classifier(seed);
+            let subject = Subject::<f64>::new(&case);
+            let n = case.params.len();
+            let columns: Vec<DVector<f64>> = (0..n)
+                .map(|i| {
+                    let mut unit = vec![0.0; n];
+                    unit[i] = 1.0;
+                    subject.product(Curvature::Fisher, &unit).0.into()
+                })
+                .collect();
+            let fisher = DMatrix::from_columns(&columns);
+            let gradient = DVector::from_vec(subject.gradient().0);
+            let mut draw = Draw::new(seed ^ 8);
+            // A sum of uniform numbers, near enough to a normal one: log-normal units.
+            let normal = |draw: &mut Draw| (0..12).map(|_| draw.number(0.5)).sum::<f64>();
+            let units = DVector::from_fn(n, |_, _| normal(&mut draw).exp());
+            let scale = DMatrix::from_diagonal(&units);
+            let direction = |scale: &DMatrix<f64>| {
+                let (fisher, gradient) = (scale * &fisher * scale, scale * &gradient);
+                let direction = match damping {
+                    Some(damping) => {
+                        solve_damped(&fisher, &DVector::from_element(n, damping), &gradient)
+                    }
+                    None => gradient,
+                };
+                centred(&case, subject.jvp((scale * direction).as_slice()))
+            };
+            cosine(&direction(&DMatrix::identity(n, n)), &direction(&scale))
+        }))
+    };
+    let natural = [1e-9, 1e-4, 1e-2, 1.0].map(|damping| cosines(Some(damping)));
+    let plain = cosines(None);
+    assert!(natural[0] > 0.9999 && natural[1] > 0.99, "{natural:?}");
+    assert!(
+        natural.is_sorted_by(|a, b| a > b),
+        "damping breaks the invariance: {natural:?}"
+    );
+    assert!(
+        natural[3] < 0.97 && plain < natural[3],
+        "{natural:?}, plain {plain}"
+    );
+}
+
+/// The default method, fixed: everything that a step of a device does.
+fn device<T: Scalar, D>() -> NaturalGradient<T, Cg, Jacobi, D> {
+    let mut method = NaturalGradient::default();
+    method.damping = Damping {
+        value: T::of(0.1),
+        floor: T::of(1e-4),
+        ceiling: T::of(1e4),
+        policy: DampingPolicy::levenberg_marquardt(),
+    };
+    method
+}
+
+/// The bits of θ after one step with each metric.
+fn bits<T: Scalar>(case: &Case, metrics: &[Metric<'_, T>]) -> Vec<Vec<u64>> {
+    let subject = Subject::<T>::new(case);
+    let steps = metrics.iter().map(|&metric| {
+        let mut params = subject.params.clone();
+        with_tile!(case.shape.tile, TILE => {
+            type Learner<'a, T> = Trainer<'a, T, NaturalGradient<T, Cg, Jacobi, Marquardt>, TILE>;
+            let len = Learner::<T>::workspace_len(&subject.model(), Room::NONE);
+            let mut workspace = vec![T::ZERO; len];
+            let trainer = Learner::new(subject.model(), &mut params, &mut workspace, device());
+            trainer.expect("a trainer").step(subject.batch(), metric).expect("a step");
+        });
+        widen(&params).into_iter().map(f64::to_bits).collect()
+    });
+    steps.collect()
+}
+
+fn same_bits<T: Scalar>(case: &Case) -> Result<(), TestCaseError> {
+    let subject = Subject::<T>::new(case);
+    // The metric's own examples, with labels and without.
+    let labelled = bits::<T>(
+        case,
+        &[
+            Metric::Same,
+            Metric::On(subject.batch()),
+            Metric::On(subject.unlabelled()),
+            Metric::Leading(usize::MAX),
+        ],
+    );
+    let first = &labelled[0];
+    prop_assert!(
+        labelled.iter().all(|bits| bits == first),
+        "labels of the metric"
+    );
+
+    let positive = case.examples.weights.iter().position(|&w| w > 0.0);
+    let leading = positive.expect("a weight") + 1;
+    let part = subject.unlabelled().leading(&subject.model(), leading);
+    let parts = bits::<T>(case, &[Metric::Leading(leading), Metric::On(part)]);
+    prop_assert_eq!(&parts[0], &parts[1], "the leading examples");
+
+    // Without the examples of weight 0, and with another tile.
+    for tile in [Tile::One, Tile::Four, Tile::ThirtyTwo] {
+        let mut fewer = case.clone();
+        fewer.shape.tile = tile;
+        let kept: Vec<bool> = case.examples.weights.iter().map(|&w| w > 0.0).collect();
+        let mut marks = kept.iter();
+        fewer
+            .examples
+            .inputs
+            .retain(|_| *marks.next().expect("a mark"));
+        let mut marks = kept.iter();
+        fewer
+            .examples
+            .targets
+            .retain(|_| *marks.next().expect("a mark"));
+        let mut marks = kept.iter();
+        fewer
+            .examples
+            .weights
+            .retain(|_| *marks.next().expect("a mark"));
+        if let Some(classes) = &mut fewer.classes {
+            let mut marks = kept.iter();
+            classes.retain(|_| *marks.next().expect("a mark"));
+        }
+        let found = bits::<T>(&fewer, &[Metric::Same]);
+        prop_assert_eq!(&found[0], first, "without examples of weight 0, {:?}", tile);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_does_not_count_changes_no_bit(case in moderate(LARGE)) {
+        same_bits::<f32>(&case)?;
+        same_bits::<f64>(&case)?;
+    }
+
+    /// Up to the ten-thousandth of the mean in Marquardt's D: it turns the step by no more than its
+    /// share of the smallest entry of diag(F), which small inputs and deep layers make large. Hence
+    /// linear regression here.
+    #[test]
+    fn a_marquardt_step_does_not_depend_on_the_units_of_the_inputs(
+        (case, damping) in (shallow(DENSE, Just(Regime::Moderate)), 1e-2..1.0_f64)
+    ) {
+        prop_assume!(case.shape.likelihood == Likelihood::Gaussian);
+        let other = in_other_units(&case, case.shape.seed);
+        let (one, two) = (change::<Marquardt>(&case, damping), change::<Marquardt>(&other, damping));
+        prop_assume!(one.norm() > 1e-9);
+        let angle = cosine(&one, &two).clamp(-1.0, 1.0).acos();
+        let share = mean_share(&case).max(mean_share(&other));
+        prop_assert!(angle <= share + 1e-6, "turned by {angle}, share {share}");
+    }
+}
+
+/// The largest share of the constant in an entry of Marquardt's D.
+fn mean_share(case: &Case) -> f64 {
+    let diagonal = dense(case, Curvature::Fisher).diagonal();
+    1e-4 * diagonal.mean() / diagonal.min()
+}

@@ -1,0 +1,27 @@
+//! The core against the oracle, by property-based tests over random networks, data and directions.
+//!
+//! | module | what is verified |
+//! |---|---|
+//! | `passes` | outputs, predictions, loss, gradient, `Jv`, `Jᵀu`, `Hv` |
+//! | `operators` | Fisher, Hessian, empirical Fisher, gradient covariance, their diagonals; damping |
+//! | `saturation` | the forms that must survive `f32`: pᵀAp, the covariance of like gradients |
+//! | `cg` | conjugate gradients against dense solves |
+//! | `natural` | a step against the dense system, and what it reports |
+//! | `invariance` | re-parametrisation, and what must not change a step at all |
+//!
+//! The rest is what they share: `strategies` draws the cases, `subject` runs the core on them, `bound`
+//! and `tolerance` say how far rounding may move a result.
+//!
+//! The seed of the random cases is fixed, so that a failure repeats. `PROPTEST_RNG_SEED` and
+//! `PROPTEST_CASES` widen the search.
+
+mod bound;
+mod cg;
+mod invariance;
+mod natural;
+mod operators;
+mod passes;
+mod saturation;
+mod strategies;
+mod subject;
+mod tolerance;

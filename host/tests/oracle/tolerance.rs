@@ -1,0 +1,108 @@
+//! The one table of tolerances, each with its reason.
+
+use natgrad::Scalar;
+use proptest::prelude::*;
+
+use super::bound::Bound;
+
+/// How far two evaluations may be apart: `relative` · ε · (largest entry expected) + `absolute` · ε ·
+/// (the error bound of the quantity, in units of rounding). ε is that of the less precise of the two, so
+/// that one entry serves `f32` (against `f64`) and `f64` (against the oracle).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tolerance {
+    pub(crate) relative: f64,
+    pub(crate) absolute: f64,
+}
+
+/// A pass or a product. The bound is rigorous to first order in ε = 2u, with u the unit of rounding, for
+/// each of the two evaluations: a factor 1 covers both. The relative part covers the rounding of the
+/// expected value itself.
+pub(crate) const ROUNDING: Tolerance = Tolerance {
+    relative: 4.0,
+    absolute: 1.0,
+};
+
+/// Two ways to compute the same operator in one precision, and sums of two products (symmetry,
+/// linearity): up to four roundings of the size that the bound measures.
+pub(crate) const IDENTITY: Tolerance = Tolerance {
+    relative: 8.0,
+    absolute: 4.0,
+};
+
+/// An entry of `operator` against dense arithmetic: one product and one sum per entry, two square roots
+/// and a division at most, and a dot product of P terms in `quad`.
+pub(crate) const ELEMENTWISE: Tolerance = Tolerance {
+    relative: 16.0,
+    absolute: 0.0,
+};
+
+/// The residual |b − Ax| / (‖A‖|x| + |b|) of a solve that was asked for 10⁻¹², or of as many iterations
+/// as bring nothing more: it stagnates at a few ε times the number of iterations, some 1,000.
+pub(crate) const BACKWARD_ERROR: f64 = 1e-11;
+
+/// The recurrence of φ against ½xᵀAx − bᵀx: an iteration rounds x and r by ε of what they have been, and
+/// φ feels that through ‖A‖|x|² + |b||x|. Per iteration, with P ≤ 300 terms in the inner products.
+pub(crate) const PHI_PER_ITERATION: f64 = 16.0 * f64::EPSILON;
+
+/// The distance of a step from the solution of the dense system, in the norm of the system, relative to
+/// the step's own: √κ times the residual of 10⁻¹² asked for, κ ≤ 10⁸ at the λ drawn.
+pub(crate) const STEP: f64 = 1e-7;
+
+/// A number that a step reports, against the oracle's: losses of order 1 to 100 and their difference, in
+/// `f64`, where the difference is at least 10⁻⁵ of the loss (smaller ones are left out).
+pub(crate) const REPORTED: f64 = 1e-7;
+
+/// The KL divergence of a step against its second-order term, at 10⁻¹⁰ nats: the third-order term is
+/// smaller by the length of the step at the outputs, 10⁻⁵, times the curvature of the network along it,
+/// which damping lets be some 10².
+pub(crate) const KL_THIRD_ORDER: f64 = 1e-2;
+
+/// Linear regression at λ = 10⁻¹²: the solution is off by λ/σ² of it, with the smallest singular value
+/// σ² > 10⁻⁵ of the (well-conditioned, over-determined) problems drawn.
+pub(crate) const REGRESSION: f64 = 1e-6;
+
+/// Algorithms, section 10 i: the decrease of the model that CG reaches in `f32`, of that in `f64`, at
+/// λ = 10⁻³.
+pub(crate) const DECREASE_IN_F32: f64 = 0.99;
+
+/// uᵀHu of a softmax in `f32` with logit gaps up to 30, relative: p carries |z| ε ≈ 60 ε, its rivals'
+/// tangents a few ε of |J||v|; the form that cancels is off by 2 % to 75 % (algorithms, 1.3).
+pub(crate) const SATURATED_FORM: f64 = 1e-3;
+
+/// A deviation gᵦ·v − ḡ·v in `f32`, relative to Σ |g v|: two sums of P terms, whose roundings partly
+/// cancel. The form of gradients that agree to 10⁻³ is then off by 0.06 ε of (g·v)², where the one-pass
+/// form is off by ε and more.
+pub(crate) const COVARIANCE_OF_LIKE: f64 = 32.0 * 1.2e-7;
+
+/// Both vectors, entry by entry.
+pub(crate) fn close<T: Scalar>(
+    what: &str,
+    found: &[f64],
+    expected: &[f64],
+    tolerance: Tolerance,
+    bound: Bound,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(found.len(), expected.len(), "length of {}", what);
+    let largest = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    let eps = T::EPSILON.widen();
+    let slack = eps * (tolerance.relative * largest + tolerance.absolute * bound.error);
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let off = (found - expected).abs();
+        prop_assert!(
+            off <= slack,
+            "{what}[{i}]: {found:e}, expected {expected:e}: off by {off:e}, {slack:e} allowed"
+        );
+    }
+    Ok(())
+}
+
+/// Both numbers.
+pub(crate) fn close_number<T: Scalar>(
+    what: &str,
+    found: f64,
+    expected: f64,
+    tolerance: Tolerance,
+    bound: Bound,
+) -> Result<(), TestCaseError> {
+    close::<T>(what, &[found], &[expected], tolerance, bound)
+}
