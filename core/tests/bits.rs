@@ -1,5 +1,6 @@
 //! The same bits: 100 training steps end in the same parameters and report the same losses, whatever
-//! the tile, in one call or in slices, with copied examples or in place, in every build.
+//! the tile, in one call or in slices, with copied examples or in place, in every build: with `std` in
+//! the dependency tree (the whole workspace) and without (this package alone), at every `opt-level`.
 //!
 //! What is compared is a CRC-32 of little-endian bytes. The data come from integer arithmetic, the
 //! initial parameters from `natgrad::init`, and nothing here calls the platform's mathematics. The
