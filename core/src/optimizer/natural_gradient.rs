@@ -233,6 +233,8 @@ where
             _ => linear + T::HALF * (step.rate * step.rate) * curved,
         };
         let ratio = actual / predicted;
+        // An infinite loss has an infinite rounding, below which it would pass.
+        let finite = loss.is_finite();
         // Two sums of like size: their difference means nothing below a few units in the last place.
         let noise = T::of(NOISE_ULPS) * T::EPSILON * (before.abs() + loss.abs());
         let progress = |accepted| Progress::Trial {
@@ -249,7 +251,7 @@ where
             tries,
         } = self.line_search
         {
-            let enough = loss <= before + slope * linear + noise;
+            let enough = finite && loss <= before + slope * linear + noise;
             if !enough {
                 let progress = progress(false);
                 if step.tries < tries {
@@ -263,8 +265,8 @@ where
             }
         }
         let good = match self.acceptance {
-            Acceptance::Finite => loss.is_finite(),
-            Acceptance::Decrease => actual <= noise,
+            Acceptance::Finite => finite,
+            Acceptance::Decrease => finite && actual <= noise,
         };
         let progress = progress(good);
         if !good {
