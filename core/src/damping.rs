@@ -102,8 +102,8 @@ pub enum DampingPolicy<T> {
         /// The factor down, below 1.
         lower: T,
     },
-    /// By the solver's iterations: × `lower` below `few`, × `raise` above `many`. No evaluation of the
-    /// loss.
+    /// By the solver's iterations: × `lower` below `few`, × `raise` above `many`. It asks for no
+    /// evaluation of the loss.
     Effort {
         /// Below it λ falls.
         few: u16,

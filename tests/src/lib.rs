@@ -1,2 +1,157 @@
-//! Shared set-up of the tests that span crates.
+//! Shared set-up of the tests that span crates: the binary, and a place to run it in.
 #![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// The examples of the front page, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
+/// The binary `natgrad`, built on first use: cargo builds the binaries of a package for its own tests only.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--release",
+                "--locked",
+                "--package",
+                "natgrad-host",
+            ])
+            .args(["--bin", "natgrad", "--message-format", "json"])
+            .current_dir(root())
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "the binary does not build");
+        let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+        // The path of the one executable among the messages; no other tool needs to parse them.
+        let path = messages
+            .lines()
+            .filter_map(|line| line.split_once("\"executable\":\"")?.1.split_once('"'))
+            .map(|(path, _)| PathBuf::from(path.replace("\\\\", "\\")))
+            .next_back();
+        path.expect("the binary is among what was built")
+    })
+}
+
+/// The root of the repository.
+///
+/// # Panics
+/// Never: this package has a parent folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the parent of this package")
+}
+
+/// A folder of its own, in which the binary runs.
+#[derive(Debug)]
+pub struct Sandbox(TempDir);
+
+/// What a run has said.
+#[derive(Debug)]
+pub struct Said {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Sandbox {
+    /// An empty folder.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn new() -> Self {
+        Self(TempDir::new().expect("a temporary folder"))
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).expect("a writable folder");
+    }
+
+    /// Reads a file.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The names of all files, in order.
+    ///
+    /// # Panics
+    /// When the folder cannot be read.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.0.path())
+            .expect("a readable folder")
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The command `natgrad`, to be run in the folder.
+    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(binary());
+        command.current_dir(self.0.path()).args(args);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `natgrad` with the words of a line.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run(&self, line: &str) -> Said {
+        self.command(line.split_whitespace())
+            .output()
+            .expect("the binary runs")
+            .into()
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}

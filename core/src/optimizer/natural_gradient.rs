@@ -35,6 +35,9 @@ use crate::workspace::Arena;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Acceptance {
+    /// Any, and its loss is not even looked at unless the damping or the line search does; where they do
+    /// it must be finite. The cheapest, and the only one that can walk into an overflow.
+    Unchecked,
     /// Any whose loss is finite (the authors' natSGD).
     Finite,
     /// Those at which the loss of the gradient batch has not risen by more than its rounding.
@@ -194,7 +197,7 @@ where
     /// Whether a trial point's loss is asked for.
     fn tries_loss(&self) -> bool {
         self.damping.reads_ratio().is_some()
-            || self.acceptance == Acceptance::Decrease
+            || self.acceptance != Acceptance::Unchecked
             || self.line_search != LineSearch::Fixed
     }
 
@@ -265,7 +268,7 @@ where
             }
         }
         let good = match self.acceptance {
-            Acceptance::Finite => finite,
+            Acceptance::Unchecked | Acceptance::Finite => finite,
             Acceptance::Decrease => finite && actual <= noise,
         };
         let progress = progress(good);

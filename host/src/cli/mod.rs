@@ -12,6 +12,7 @@ mod train;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, one_line};
@@ -27,12 +28,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a network on a CSV file or on an embedded data set.
+    #[command(allow_negative_numbers = true)]
     Train(Box<train::Options>),
     /// Measure a model: loss, and accuracy or RMSE.
+    #[command(allow_negative_numbers = true)]
     Eval(eval::Options),
     /// What a network costs on a device: parameters, workspace, arithmetic per step.
+    #[command(allow_negative_numbers = true)]
     Plan(Box<plan::Options>),
     /// Compute one product of a model (output, gradient, Jv, Fisher, …) and write it to a file.
+    #[command(allow_negative_numbers = true)]
     Product(product::Options),
 }
 
@@ -67,6 +72,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         report::result(error.to_string().trim_end());
         return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        report::note(
+            "error: a command is needed: train, eval, plan or product; --help explains them",
+        );
+        return ExitCode::from(USAGE);
     }
     let text = error.to_string();
     let sentence: Vec<&str> = text

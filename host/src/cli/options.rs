@@ -182,7 +182,7 @@ pub(super) struct Source {
     dataset: Option<DatasetWord>,
     /// The share of the rows that is held back for testing, in [0, 1) [default: 0.2; none of wine;
     /// the published split of tecator]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE")]
     validation: Option<f64>,
 }
 
@@ -281,16 +281,16 @@ pub(super) struct Method {
     #[arg(long, value_enum, default_value = "natural")]
     pub(super) optimizer: OptimizerWord,
     /// The rate [default: natural 1, sgd 0.1, momentum and nesterov 0.05, adam 0.01]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     rate: Option<f64>,
     /// The momentum of momentum and nesterov [default: 0.9]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     momentum: Option<f64>,
     /// Natural: the damping λ at the start [default: 1]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     damping: Option<f64>,
     /// Natural: the least damping [default: 0.001]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     damping_floor: Option<f64>,
     /// Natural: how λ changes: lm, lm-linear, effort, schedule or constant [default: lm]
     #[arg(long, value_name = "POLICY")]
@@ -305,7 +305,7 @@ pub(super) struct Method {
     #[arg(long)]
     iterations: Option<u16>,
     /// Natural: start the solver at this share of its last result [default: 0]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE")]
     warm_start: Option<f64>,
     /// Natural: shorten steps by a backtracking line search
     #[arg(long)]

@@ -15,7 +15,7 @@ use crate::training::{Footprint, Metrics, Natural, Optimizer, Preconditioning, f
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// The widths, inputs first, such as 64-32-10 [default: the data set's]
-    #[arg(long, value_name = "WIDTHS")]
+    #[arg(long, value_name = "WIDTHS", allow_hyphen_values = true)]
     net: Option<Net>,
     #[command(flatten)]
     source: Source,

@@ -28,7 +28,7 @@ pub(super) struct Options {
     #[command(flatten)]
     source: Source,
     /// The widths, inputs first, such as 64-32-10 [default: the data set's, or those of --init]
-    #[arg(long, value_name = "WIDTHS")]
+    #[arg(long, value_name = "WIDTHS", allow_hyphen_values = true)]
     net: Option<Net>,
     #[command(flatten)]
     meaning: Meaning,
@@ -48,7 +48,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Stop as soon as the loss of a batch is at most this
-    #[arg(long, value_name = "LOSS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "LOSS")]
     until: Option<f64>,
     /// The strength of the term ½ l₂ |θ|²
     #[arg(

@@ -1,0 +1,247 @@
+//! What the commands print and write, end to end.
+
+use std::process::Stdio;
+
+use natgrad_tests::Sandbox;
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+fn json(sandbox: &Sandbox, line: &str) -> Value {
+    let said = sandbox.run(line);
+    assert_eq!(said.code, Some(0), "{line}: {said:?}");
+    assert_eq!(said.out.lines().count(), 1, "{line}: {said:?}");
+    let object: Value = serde_json::from_str(&said.out).expect("JSON");
+    assert!(object.is_object(), "{object}");
+    object
+}
+
+fn has_numbers(object: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(object[*key].is_number(), "{key} in {object}");
+    }
+}
+
+#[test]
+fn json_has_the_promised_keys() {
+    let sandbox = Sandbox::new();
+    let train = json(
+        &sandbox,
+        "train --dataset tecator --steps 5 --json --out m.st",
+    );
+    let eval = json(&sandbox, "eval --dataset tecator --model m.st --json");
+    for object in [&train, &eval] {
+        let keys = [
+            "train_loss",
+            "test_loss",
+            "test_rmse",
+            "steps",
+            "examples",
+            "macs",
+            "seconds",
+        ];
+        has_numbers(object, &keys);
+        assert!(object["params_hash"].is_string());
+    }
+    for key in ["train_loss", "test_loss", "test_rmse", "params_hash"] {
+        assert_eq!(train[key], eval[key], "{key}");
+    }
+    let digits = json(&sandbox, "train --dataset digits --steps 2 --json");
+    has_numbers(&digits, &["test_accuracy"]);
+    let plan = json(&sandbox, "plan --net 64-32-10 --json");
+    has_numbers(&plan, &["params", "workspace_bytes", "macs_per_step"]);
+    assert_eq!(plan["params"], 2410);
+}
+
+#[test]
+fn a_run_is_its_seed_whatever_the_tile() {
+    let sandbox = Sandbox::new();
+    let hash = |options: &str| {
+        let line = format!("train --dataset digits --steps 6 --batch 50 --json {options}");
+        json(&sandbox, &line)["params_hash"].clone()
+    };
+    let first = hash("");
+    for same in ["--seed 0", "--tile 1", "--tile 4", "--tile 32"] {
+        assert_eq!(hash(same), first, "{same}");
+    }
+    for other in [
+        "--seed 1",
+        "--precision f64",
+        "--l2 0.1",
+        "--optimizer adam",
+    ] {
+        assert_ne!(hash(other), first, "{other}");
+    }
+}
+
+/// CRC-32 of the little-endian bytes of θ in layout order, from the file alone.
+#[test]
+fn the_hash_is_that_of_the_file() {
+    let sandbox = Sandbox::new();
+    for precision in ["f32", "f64"] {
+        let line =
+            format!("train --dataset wine --steps 3 --precision {precision} --json --out m.st");
+        let object = json(&sandbox, &line);
+        let bytes = sandbox.read("m.st");
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        let mut hasher = crc32fast::Hasher::new();
+        for layer in 0..2 {
+            for part in ["weight", "bias"] {
+                let tensor = file.tensor(&format!("layers.{layer}.{part}")).expect(part);
+                hasher.update(tensor.data());
+            }
+        }
+        let expected = format!("{:08x}", hasher.finalize());
+        assert_eq!(object["params_hash"], expected);
+    }
+}
+
+#[test]
+fn scales_are_saved_and_kept() {
+    let sandbox = Sandbox::new();
+    let scale = |file: &str| {
+        let bytes = sandbox.read(file);
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        let tensor = file.tensor("input.scale").expect("saved").data().to_vec();
+        (tensor, file.tensor("target.offset").is_ok())
+    };
+    json(
+        &sandbox,
+        "train --dataset tecator --steps 2 --json --out standard.st",
+    );
+    json(
+        &sandbox,
+        "train --dataset tecator --scale none --steps 2 --json --out none.st",
+    );
+    assert_ne!(scale("standard.st"), scale("none.st"));
+    assert_eq!(scale("none.st"), (1.0_f64.to_le_bytes().repeat(100), true));
+    // Training that goes on keeps the scales of its start, and starts where that ended.
+    let before = json(
+        &sandbox,
+        "eval --dataset tecator --model standard.st --json",
+    );
+    json(
+        &sandbox,
+        "train --dataset tecator --init standard.st --steps 2 --json --out more.st",
+    );
+    let after = json(&sandbox, "eval --dataset tecator --model more.st --json");
+    assert_eq!(scale("more.st"), scale("standard.st"));
+    let loss = |object: &Value| object["train_loss"].as_f64().expect("a loss");
+    assert!(loss(&after) < loss(&before), "{after} after {before}");
+}
+
+/// In the user's units: against the outputs of `product`, taken back by hand.
+#[test]
+fn rmse_is_in_the_units_of_the_targets() {
+    let sandbox = Sandbox::new();
+    let rows: Vec<(f64, f64)> = (0..24_u8)
+        .map(|i| (f64::from(i), 1000.0 + 250.0 * f64::from(i % 5)))
+        .collect();
+    let text = |shift: &dyn Fn(f64) -> f64| -> String {
+        let lines: Vec<String> = rows
+            .iter()
+            .map(|(x, y)| format!("{},{y}", shift(*x)))
+            .collect();
+        lines.join("\n")
+    };
+    sandbox.write("d.csv", text(&|x| x));
+    let line =
+        "train --data d.csv --net 1-3-1 --validation 0 --steps 4 --precision f64 --json --out m.st";
+    let object = json(&sandbox, line);
+    let bytes = sandbox.read("m.st");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let number = |name: &str| {
+        let data = file.tensor(name).expect(name).data().to_vec();
+        f64::from_le_bytes(data.try_into().expect("one number"))
+    };
+    let (offset, scale) = (number("input.offset"), number("input.scale"));
+    sandbox.write("scaled.csv", text(&|x| (x - offset) / scale));
+    let said = sandbox.run("product --kind output --model m.st --data scaled.csv --out o.st");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let bytes = sandbox.read("o.st");
+    let outputs = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let outputs = outputs.tensor("output").expect("output").data().to_vec();
+    let squares = outputs
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .zip(&rows)
+        .map(|(z, (_, y))| {
+            let y_hat = f64::from_le_bytes(*z) * number("target.scale") + number("target.offset");
+            (y_hat - y) * (y_hat - y)
+        });
+    let expected = (squares.sum::<f64>() / 24.0).sqrt();
+    let found = object["train_rmse"].as_f64().expect("a number");
+    assert!(
+        (found / expected - 1.0).abs() < 1e-9,
+        "{found}, not {expected}"
+    );
+    assert!(object["test_rmse"].is_null() && object["test_loss"].is_null());
+}
+
+#[test]
+fn the_plot_is_an_svg() {
+    let sandbox = Sandbox::new();
+    json(
+        &sandbox,
+        "train --dataset wine --steps 9 --json --plot c.svg",
+    );
+    let svg = String::from_utf8(sandbox.read("c.svg")).expect("text");
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    assert!(svg.contains("polyline") || svg.contains("path"), "no curve");
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_training_saves_what_there_is() {
+    use std::process::Command;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    let sandbox = Sandbox::new();
+    let line = "train --dataset digits --steps 10000000 --json --out m.st --plot c.svg";
+    let child = sandbox
+        .command(line.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    sleep(Duration::from_secs(2));
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    let object: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(object["ended"], "interrupted");
+    assert!(object["steps"].as_u64().is_some_and(|steps| steps > 0));
+    let eval = json(&sandbox, "eval --dataset digits --model m.st --json");
+    assert_eq!(eval["params_hash"], object["params_hash"]);
+    assert_eq!(sandbox.names(), ["c.svg", "m.st"]);
+}
+
+#[test]
+fn help_is_no_error_and_a_closed_output_no_panic() {
+    let sandbox = Sandbox::new();
+    for (command, needle) in [
+        ("", "train"),
+        ("train", "--damping-metric"),
+        ("eval", "--model"),
+        ("plan", "--tile"),
+        ("product", "--kind"),
+    ] {
+        let said = sandbox.run(&format!("{command} --help"));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.out.contains(needle), "{command}: {said:?}");
+    }
+    let mut child = sandbox
+        .command(["plan", "--net", "3-2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

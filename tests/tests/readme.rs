@@ -1,0 +1,76 @@
+//! The tables of the front pages against the code.
+
+use std::fs;
+
+use natgrad::damping::{Marquardt, Tikhonov};
+use natgrad::krylov::Cg;
+use natgrad::optimizer::{Adam, Method, Momentum, NaturalGradient, Nesterov, Plain, Sgd};
+use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
+use natgrad_tests::root;
+
+type Natural<S, P, D> = NaturalGradient<f32, S, P, D>;
+
+fn vectors<M: Method<f32>>() -> usize {
+    M::STORAGE.vectors
+}
+
+/// The rows of the storage table: what stands in the first column, and the vectors.
+fn table(document: &str) -> Vec<(String, String)> {
+    let heading = "| method | vectors of length P in the workspace |";
+    let mut lines = document.lines().skip_while(|line| *line != heading);
+    assert_eq!(lines.next(), Some(heading), "the table has another heading");
+    lines
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let mut cell = || cells.next().unwrap_or_default().to_string();
+            (cell(), cell())
+        })
+        .collect()
+}
+
+#[test]
+fn storage_tables_are_what_the_types_say() {
+    let expected = [
+        ("`Sgd<Plain>`", vectors::<Sgd<f32, Plain>>().to_string()),
+        (
+            "`Sgd<Momentum>`, `Sgd<Nesterov>`",
+            vectors::<Sgd<f32, Momentum>>().to_string(),
+        ),
+        ("`Adam`", vectors::<Adam<f32>>().to_string()),
+        (
+            "`NaturalGradient<T, Cg<0>, Unpreconditioned, Tikhonov>`",
+            vectors::<Natural<Cg<0>, Unpreconditioned, Tikhonov>>().to_string(),
+        ),
+        (
+            "`NaturalGradient<T, Cg<0>, Jacobi, Marquardt>` (the default)",
+            vectors::<NaturalGradient<f32>>().to_string(),
+        ),
+        (
+            "`NaturalGradient<T, Cg<0>, Martens, Tikhonov>`",
+            vectors::<Natural<Cg<0>, Martens, Tikhonov>>().to_string(),
+        ),
+        (
+            "`NaturalGradient<T, Cg<C>, Martens, Marquardt>`",
+            format!("{} + C", vectors::<Natural<Cg<0>, Martens, Marquardt>>()),
+        ),
+    ]
+    .map(|(method, vectors)| (method.to_string(), vectors));
+    assert_eq!(
+        vectors::<Sgd<f32, Nesterov>>(),
+        vectors::<Sgd<f32, Momentum>>()
+    );
+    assert_eq!(
+        vectors::<NaturalGradient<f32>>(),
+        vectors::<Natural<Cg<0>, Jacobi, Marquardt>>()
+    );
+    assert_eq!(
+        vectors::<Natural<Cg<3>, Martens, Marquardt>>(),
+        vectors::<Natural<Cg<0>, Martens, Marquardt>>() + 3
+    );
+    for page in ["README.md", "core/README.md"] {
+        let document = fs::read_to_string(root().join(page)).expect(page);
+        assert_eq!(table(&document), expected, "{page}");
+    }
+}
