@@ -21,10 +21,10 @@ pub(super) struct Options {
     /// Which product
     #[arg(long, value_enum)]
     kind: Kind,
-    /// The model: `layers.{i}.weight` [out, in] and `layers.{i}.bias` [out]
+    /// The model: tensors `layers.{i}.weight` and `layers.{i}.bias`
     #[arg(long, value_name = "MODEL.safetensors")]
     model: PathBuf,
-    /// The vector: parameter-shaped like a model; for vjp the tensor `output` [batch, dim_out]
+    /// The vector: parameter-shaped like a model; for vjp the tensor `output`
     #[arg(long, value_name = "VECTOR.safetensors")]
     vector: Option<PathBuf>,
     /// The examples, taken as they are; label-free products also take a file of inputs alone

@@ -40,7 +40,7 @@ pub(super) fn logistic<D: DualNum<Primitive = f64>>(z: &D) -> D {
     }
 }
 
-/// ln(1 + e^z) − t z = ([z > 0] − t) z + ln(1 + e^{−|z|}); with t = 0 it is softplus.
+/// ln(1 + e^z) − t z, without cancellation for large |z|; with t = 0 it is softplus.
 pub(super) fn binary_cross_entropy<D: DualNum<Primitive = f64>>(z: &D, t: f64) -> D {
     let (step, minus_abs) = if z.re() > 0.0 {
         (1.0, -z.clone())
