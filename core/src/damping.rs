@@ -25,7 +25,8 @@ pub trait DampingMetric<T: Scalar> {
 }
 
 /// D = I: every parameter is held alike. For standardised inputs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tikhonov;
 
 impl<T: Scalar> DampingMetric<T> for Tikhonov {
@@ -46,7 +47,8 @@ impl<T: Scalar> DampingMetric<T> for Tikhonov {
 
 /// D = diag(F) + 10⁻⁴ · mean(diag F) · I: each parameter is held in its own unit, so that the step does
 /// not depend on the units of the inputs. For raw sensor values. (Marquardt 1963.)
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Marquardt;
 
 /// The share of the mean in Marquardt's D: what holds a parameter that no example moves.

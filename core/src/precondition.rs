@@ -42,7 +42,8 @@ pub trait Preconditioner<T: Scalar> {
 }
 
 /// M = I: the null object.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unpreconditioned;
 
 impl<T: Scalar> Preconditioner<T> for Unpreconditioned {
@@ -58,7 +59,8 @@ impl<T: Scalar> Preconditioner<T> for Unpreconditioned {
 /// M = diag(F + λD + l₂I), exactly (Chapelle & Erhan 2011 estimate it by random signs).
 ///
 /// It needs no labels.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Jacobi;
 
 impl<T: Scalar> Preconditioner<T> for Jacobi {
@@ -78,7 +80,8 @@ impl<T: Scalar> Preconditioner<T> for Jacobi {
 
 /// M = ((1/B) Σ gᵦ∘gᵦ + λ + l₂)^¾ (Martens 2010, section 4.7). Where λ multiplies diag(F), the mean of
 /// that stands for it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Martens;
 
 impl<T: Scalar> Preconditioner<T> for Martens {

@@ -1,8 +1,10 @@
-//! A natural step that looks at no loss must not commit a point at which the loss is not finite.
+//! What a natural step commits: no point at which the loss is not finite, and no update that is not.
 
-use natgrad::damping::DampingPolicy;
-use natgrad::optimizer::{Acceptance, NaturalGradient, Outcome};
-use natgrad::{Activation, Batch, Likelihood, Metric, Plan, Trainer};
+use natgrad::damping::{DampingPolicy, Tikhonov};
+use natgrad::krylov::Cg;
+use natgrad::optimizer::{Acceptance, NaturalGradient, Outcome, Progress};
+use natgrad::precondition::Unpreconditioned;
+use natgrad::{Activation, Batch, Error, Likelihood, Metric, Plan, Trainer};
 
 #[test]
 fn acceptance_of_finite_losses_without_any_other_look_at_them() {
@@ -27,4 +29,31 @@ fn acceptance_of_finite_losses_without_any_other_look_at_them() {
         report.outcome
     );
     assert_eq!(report.outcome, Outcome::Rejected);
+}
+
+/// A hidden weight that falls to −∞ switches its rectified unit off: the loss is finite there, and only
+/// the look at the update finds it.
+#[test]
+fn update_that_is_not_finite_where_the_loss_is() {
+    type Method = NaturalGradient<f32, Cg, Unpreconditioned, Tikhonov>;
+    let plan = Plan::new([1, 1, 1], Activation::Relu, Likelihood::Gaussian).unwrap();
+    let mut method = Method::default();
+    method.acceptance = Acceptance::Finite;
+    method.rate = 4e19;
+    let mut params = [1e-21, 0.0, 10.0, 0.0];
+    let before = params.map(f32::to_bits);
+    let mut memory = [0.0; 99];
+    let mut trainer =
+        Trainer::<f32, Method, 1>::new(&plan, &mut params, &mut memory, method).unwrap();
+    // The gradient is 10¹⁹ at the first weight, and the metric knows nothing of it.
+    let batch = Batch::new(&[1e20], &[0.99]);
+    let metric = Metric::On(Batch::unlabelled(&[0.0]));
+    let mut accepted = false;
+    let result = trainer.step_with(batch, metric, &mut |progress| {
+        accepted |= matches!(progress, Progress::Trial { accepted: true, .. });
+    });
+    assert!(accepted, "the trial point has a finite loss");
+    assert_eq!(result, Err(Error::NonFiniteUpdate));
+    assert_eq!([0, 1, 2, 3].map(|i| trainer.params()[i].to_bits()), before);
+    assert_eq!(trainer.method().damping.value, 1.0);
 }

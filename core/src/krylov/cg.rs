@@ -19,7 +19,8 @@ use crate::workspace::Arena;
 ///
 /// Memory: 4 + `CHECKPOINTS` vectors. Per iteration: one product with A, one with M⁻¹, two fused vector
 /// updates, and one more product with A where the residual is refreshed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Cg<const CHECKPOINTS: usize = 0>;
 
 /// What a solve is about to do next.
