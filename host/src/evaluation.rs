@@ -5,6 +5,7 @@ use num_traits::Float;
 
 use crate::data::{Dataset, Scaling, Targets};
 use crate::error::Error;
+use crate::memory::zeros;
 use crate::training::refused;
 
 /// The tile of evaluations; it changes no bit.
@@ -110,7 +111,8 @@ pub fn evaluate<T: Scalar + Float>(
     scaling: &Scaling,
 ) -> Result<Quality, Error> {
     let examples = Examples::<T>::new(set)?;
-    let mut scratch = vec![T::ZERO; Pass::Loss.scratch_len(&model, TILE)];
+    let refused = |error| refused(set.name(), error);
+    let mut scratch: Vec<T> = zeros(Pass::Loss.scratch_len(&model, TILE))?;
     let mut mlp = Mlp::<T, TILE>::new(model, params, &mut scratch).map_err(refused)?;
     let loss = mlp.loss(&examples.batch()).map_err(refused)?.widen();
     let mut means = vec![T::ZERO; examples.len() * model.dim_out()];

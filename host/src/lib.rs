@@ -6,6 +6,7 @@ pub mod data;
 pub mod error;
 pub mod evaluation;
 pub mod files;
+mod memory;
 pub mod plot;
 pub mod reference;
 pub mod training;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The examples of the front page, compiled.
@@ -36,11 +37,10 @@ pub fn binary() -> &'static Path {
             .expect("cargo runs");
         assert!(output.status.success(), "the binary does not build");
         let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
-        // The path of the one executable among the messages; no other tool needs to parse them.
         let path = messages
             .lines()
-            .filter_map(|line| line.split_once("\"executable\":\"")?.1.split_once('"'))
-            .map(|(path, _)| PathBuf::from(path.replace("\\\\", "\\")))
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
             .next_back();
         path.expect("the binary is among what was built")
     })
@@ -137,6 +137,19 @@ impl Sandbox {
             .output()
             .expect("the binary runs")
             .into()
+    }
+
+    /// Runs `natgrad` with the words of a line, which must print one JSON object and nothing else.
+    ///
+    /// # Panics
+    /// When it fails or prints something else.
+    pub fn json(&self, line: &str) -> Value {
+        let said = self.run(line);
+        assert_eq!(said.code, Some(0), "{line}: {said:?}");
+        assert_eq!(said.out.lines().count(), 1, "{line}: {said:?}");
+        let object: Value = serde_json::from_str(&said.out).expect("JSON");
+        assert!(object.is_object(), "{line}: {object}");
+        object
     }
 }
 

@@ -1,13 +1,7 @@
 //! What the front page promises of real data, with default settings.
 
-use natgrad_tests::{Said, Sandbox};
+use natgrad_tests::Sandbox;
 use serde_json::Value;
-
-fn train(sandbox: &Sandbox, options: &str) -> Value {
-    let said: Said = sandbox.run(&format!("train --json {options}"));
-    assert_eq!(said.code, Some(0), "{options}: {said:?}");
-    serde_json::from_str(&said.out).expect("one JSON object")
-}
 
 fn number(object: &Value, key: &str) -> f64 {
     object[key]
@@ -19,7 +13,11 @@ fn number(object: &Value, key: &str) -> f64 {
 fn reached(options: &str, seeds: u32, loss: f64) -> Vec<f64> {
     let sandbox = Sandbox::new();
     (0..seeds)
-        .map(|seed| train(&sandbox, &format!("{options} --until {loss} --seed {seed}")))
+        .map(|seed| {
+            sandbox.json(&format!(
+                "train --json {options} --until {loss} --seed {seed}"
+            ))
+        })
         .filter(|object| number(object, "train_loss") <= loss)
         .map(|object| number(&object, "steps"))
         .collect()
@@ -46,7 +44,7 @@ fn tecator_to_a_precise_fit() {
 #[test]
 fn digits_without_an_option() {
     let sandbox = Sandbox::new();
-    let object = train(&sandbox, "--dataset digits");
+    let object = sandbox.json("train --dataset digits --json");
     let accuracy = number(&object, "test_accuracy");
     assert!(accuracy >= 0.96, "{object}");
 }

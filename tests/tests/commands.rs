@@ -6,15 +6,6 @@ use natgrad_tests::Sandbox;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-fn json(sandbox: &Sandbox, line: &str) -> Value {
-    let said = sandbox.run(line);
-    assert_eq!(said.code, Some(0), "{line}: {said:?}");
-    assert_eq!(said.out.lines().count(), 1, "{line}: {said:?}");
-    let object: Value = serde_json::from_str(&said.out).expect("JSON");
-    assert!(object.is_object(), "{object}");
-    object
-}
-
 fn has_numbers(object: &Value, keys: &[&str]) {
     for key in keys {
         assert!(object[*key].is_number(), "{key} in {object}");
@@ -24,11 +15,8 @@ fn has_numbers(object: &Value, keys: &[&str]) {
 #[test]
 fn json_has_the_promised_keys() {
     let sandbox = Sandbox::new();
-    let train = json(
-        &sandbox,
-        "train --dataset tecator --steps 5 --json --out m.st",
-    );
-    let eval = json(&sandbox, "eval --dataset tecator --model m.st --json");
+    let train = sandbox.json("train --dataset tecator --steps 5 --json --out m.st");
+    let eval = sandbox.json("eval --dataset tecator --model m.st --json");
     for object in [&train, &eval] {
         let keys = [
             "train_loss",
@@ -45,9 +33,9 @@ fn json_has_the_promised_keys() {
     for key in ["train_loss", "test_loss", "test_rmse", "params_hash"] {
         assert_eq!(train[key], eval[key], "{key}");
     }
-    let digits = json(&sandbox, "train --dataset digits --steps 2 --json");
+    let digits = sandbox.json("train --dataset digits --steps 2 --json");
     has_numbers(&digits, &["test_accuracy"]);
-    let plan = json(&sandbox, "plan --net 64-32-10 --json");
+    let plan = sandbox.json("plan --net 64-32-10 --json");
     has_numbers(&plan, &["params", "workspace_bytes", "macs_per_step"]);
     assert_eq!(plan["params"], 2410);
 }
@@ -57,7 +45,7 @@ fn a_run_is_its_seed_whatever_the_tile() {
     let sandbox = Sandbox::new();
     let hash = |options: &str| {
         let line = format!("train --dataset digits --steps 6 --batch 50 --json {options}");
-        json(&sandbox, &line)["params_hash"].clone()
+        sandbox.json(&line)["params_hash"].clone()
     };
     let first = hash("");
     for same in ["--seed 0", "--tile 1", "--tile 4", "--tile 32"] {
@@ -80,7 +68,7 @@ fn the_hash_is_that_of_the_file() {
     for precision in ["f32", "f64"] {
         let line =
             format!("train --dataset wine --steps 3 --precision {precision} --json --out m.st");
-        let object = json(&sandbox, &line);
+        let object = sandbox.json(&line);
         let bytes = sandbox.read("m.st");
         let file = SafeTensors::deserialize(&bytes).expect("safetensors");
         let mut hasher = crc32fast::Hasher::new();
@@ -104,26 +92,14 @@ fn scales_are_saved_and_kept() {
         let tensor = file.tensor("input.scale").expect("saved").data().to_vec();
         (tensor, file.tensor("target.offset").is_ok())
     };
-    json(
-        &sandbox,
-        "train --dataset tecator --steps 2 --json --out standard.st",
-    );
-    json(
-        &sandbox,
-        "train --dataset tecator --scale none --steps 2 --json --out none.st",
-    );
+    sandbox.json("train --dataset tecator --steps 2 --json --out standard.st");
+    sandbox.json("train --dataset tecator --scale none --steps 2 --json --out none.st");
     assert_ne!(scale("standard.st"), scale("none.st"));
     assert_eq!(scale("none.st"), (1.0_f64.to_le_bytes().repeat(100), true));
     // Training that goes on keeps the scales of its start, and starts where that ended.
-    let before = json(
-        &sandbox,
-        "eval --dataset tecator --model standard.st --json",
-    );
-    json(
-        &sandbox,
-        "train --dataset tecator --init standard.st --steps 2 --json --out more.st",
-    );
-    let after = json(&sandbox, "eval --dataset tecator --model more.st --json");
+    let before = sandbox.json("eval --dataset tecator --model standard.st --json");
+    sandbox.json("train --dataset tecator --init standard.st --steps 2 --json --out more.st");
+    let after = sandbox.json("eval --dataset tecator --model more.st --json");
     assert_eq!(scale("more.st"), scale("standard.st"));
     let loss = |object: &Value| object["train_loss"].as_f64().expect("a loss");
     assert!(loss(&after) < loss(&before), "{after} after {before}");
@@ -146,7 +122,7 @@ fn rmse_is_in_the_units_of_the_targets() {
     sandbox.write("d.csv", text(&|x| x));
     let line =
         "train --data d.csv --net 1-3-1 --validation 0 --steps 4 --precision f64 --json --out m.st";
-    let object = json(&sandbox, line);
+    let object = sandbox.json(line);
     let bytes = sandbox.read("m.st");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     let number = |name: &str| {
@@ -178,18 +154,6 @@ fn rmse_is_in_the_units_of_the_targets() {
     assert!(object["test_rmse"].is_null() && object["test_loss"].is_null());
 }
 
-#[test]
-fn the_plot_is_an_svg() {
-    let sandbox = Sandbox::new();
-    json(
-        &sandbox,
-        "train --dataset wine --steps 9 --json --plot c.svg",
-    );
-    let svg = String::from_utf8(sandbox.read("c.svg")).expect("text");
-    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-    assert!(svg.contains("polyline") || svg.contains("path"), "no curve");
-}
-
 #[cfg(unix)]
 #[test]
 fn interrupted_training_saves_what_there_is() {
@@ -215,33 +179,80 @@ fn interrupted_training_saves_what_there_is() {
     let object: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(object["ended"], "interrupted");
     assert!(object["steps"].as_u64().is_some_and(|steps| steps > 0));
-    let eval = json(&sandbox, "eval --dataset digits --model m.st --json");
+    let eval = sandbox.json("eval --dataset digits --model m.st --json");
     assert_eq!(eval["params_hash"], object["params_hash"]);
     assert_eq!(sandbox.names(), ["c.svg", "m.st"]);
 }
 
+#[rustfmt::skip]
+const METHOD: &[&str] = &[
+    "--optimizer", "--rate", "--momentum", "--damping", "--damping-floor", "--damping-policy",
+    "--damping-metric", "--preconditioner", "--iterations", "--warm-start", "--line-search",
+    "--batch", "--metric-batch", "--tile", "--precision", "--net", "--dataset", "--activation",
+    "--likelihood", "--json",
+];
+
 #[test]
-fn help_is_no_error_and_a_closed_output_no_panic() {
+fn help_names_every_option_and_plan_what_a_net_costs() {
     let sandbox = Sandbox::new();
-    for (command, needle) in [
-        ("", "train"),
-        ("train", "--damping-metric"),
-        ("eval", "--model"),
-        ("plan", "--tile"),
-        ("product", "--kind"),
+    let said = sandbox.run("--help");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+    for command in ["train", "eval", "plan", "product"] {
+        assert!(said.out.contains(&format!("\n  {command} ")), "{said:?}");
+    }
+    #[rustfmt::skip]
+    let train: &[&str] = &[
+        "--data", "--validation", "--steps", "--epochs", "--until", "--l2", "--seed", "--init-scheme",
+        "--init", "--scale", "--out", "--plot",
+    ];
+    let eval = "--model --data --dataset --validation --activation --likelihood --precision --json";
+    let product = "--kind --model --vector --data --activation --likelihood --precision --out";
+    for (command, options) in [
+        ("train", [train, METHOD].concat()),
+        ("plan", METHOD.to_vec()),
+        ("eval", eval.split(' ').collect()),
+        ("product", product.split(' ').collect()),
     ] {
         let said = sandbox.run(&format!("{command} --help"));
-        assert_eq!(said.code, Some(0), "{said:?}");
-        assert!(said.out.contains(needle), "{command}: {said:?}");
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+        let words: Vec<&str> = said.out.split_whitespace().collect();
+        for option in options {
+            assert!(words.contains(&option), "{command} {option}: {}", said.out);
+        }
     }
-    let mut child = sandbox
-        .command(["plan", "--net", "3-2"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    drop(child.stdout.take());
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let cost = |options: &str| sandbox.json(&format!("plan --net 4-3-2 --json {options}"));
+    let (single, double) = (cost(""), cost("--precision f64"));
+    assert_eq!(single["params"], 23);
+    for key in ["params_bytes", "workspace_bytes"] {
+        let bytes = single[key].as_u64().expect("bytes");
+        assert_eq!(double[key], 2 * bytes, "{key}");
+    }
+    // Forward 4·3 + 3·2; backward the same for the weights, and 3·2 to the hidden layer.
+    let sgd = cost("--optimizer sgd --batch 5");
+    assert_eq!(sgd["macs_per_step"], 5 * (18 + 18 + 6), "{sgd}");
+}
+
+/// A reader that goes away, such as `head`, is no error.
+#[test]
+fn a_closed_output_is_no_panic() {
+    let sandbox = Sandbox::new();
+    for line in [
+        "train --dataset wine --steps 20 --json",
+        "train --dataset wine --steps 20 --out m.st --plot c.svg",
+        "eval --dataset wine --model m.st",
+        "train --help",
+        "plan --net 3-2",
+    ] {
+        let mut child = sandbox
+            .command(line.split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*err), (Some(0), ""), "{line}");
+    }
+    assert_eq!(sandbox.names(), ["c.svg", "m.st"]);
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use natgrad::{Likelihood, Pass, Scalar};
 use num_traits::Float;
 
-use super::options::{Meaning, PrecisionWord, Source, model, shape};
+use super::options::{Meaning, Origin, PrecisionWord, Source, model, shape};
 use super::report;
 use crate::data::{Dataset, Scaling};
 use crate::error::{Error, shown};
@@ -37,7 +37,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
     let started = Instant::now();
     let file = files::Model::read(&options.model)?;
     let (activation, likelihood) = options.meaning.of_file(&options.model, &file)?;
-    let model = model(file.params.widths(), activation, likelihood)?;
+    let origin = Origin::File(&options.model);
+    let model = model(origin, file.params.widths(), activation, likelihood)?;
     let set = options.source.load(&shape(&model))?;
     let scaling = file
         .scaling

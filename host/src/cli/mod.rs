@@ -4,6 +4,7 @@
 //! file is one sentence and exit code 2; nothing is half-written.
 
 mod eval;
+mod method;
 mod options;
 mod plan;
 mod product;

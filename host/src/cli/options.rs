@@ -8,12 +8,9 @@ use natgrad::{Activation, Likelihood, Model};
 
 use super::report;
 use crate::data::{Builtin, Dataset, Shape, Split, Table};
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::files::{self, Precision, activation_word, likelihood_word};
-use crate::training::{Metrics, Natural, Optimizer, Preconditioning, named_policy};
-
-/// The largest network and workspace that a command allocates, in bytes.
-const MOST_BYTES: usize = 8 << 30;
+use crate::memory::MOST_BYTES;
 
 /// Widths such as `64-32-10`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +133,7 @@ impl Meaning {
                     let problem = format!(
                         "{} contradicts {}, which says {}",
                         word(asked),
-                        crate::error::shown(path),
+                        shown(path),
                         word(found)
                     );
                     Err(Error::option(option, problem))
@@ -145,7 +142,7 @@ impl Meaning {
                 (None, None) => {
                     let problem = format!(
                         "is needed, since the metadata of {} do not say it",
-                        crate::error::shown(path)
+                        shown(path)
                     );
                     Err(Error::option(option, problem))
                 }
@@ -190,7 +187,7 @@ pub(super) struct Source {
 pub(super) fn read_table(path: &Path) -> Result<Table, Error> {
     let table = Table::read(path)?;
     if table.header().is_some() {
-        let name = crate::error::shown(path);
+        let name = shown(path);
         report::note(&format!(
             "note: the first row of {name} is taken for a header"
         ));
@@ -216,19 +213,7 @@ impl Source {
         match (&self.data, self.builtin()) {
             (Some(path), _) => read_table(path)?.into_dataset(shape),
             (None, Some(builtin)) => {
-                if builtin.shape() != *shape {
-                    let expected = builtin.shape();
-                    let problem = format!(
-                        "{builtin} has {} inputs and {} outputs of a {} likelihood, but the network has {} and {} of a {} one",
-                        expected.dim_in,
-                        expected.dim_out,
-                        likelihood_word(expected.likelihood),
-                        shape.dim_in,
-                        shape.dim_out,
-                        likelihood_word(shape.likelihood),
-                    );
-                    return Err(Error::option("--dataset", problem));
-                }
+                fits(builtin, shape)?;
                 builtin.load()
             }
             (None, None) => Err(Error::option(
@@ -247,197 +232,51 @@ impl Source {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum OptimizerWord {
-    /// Natural gradient by conjugate gradients.
-    Natural,
-    /// Stochastic gradient descent.
-    Sgd,
-    /// The same with momentum.
-    Momentum,
-    /// The same with Nesterov's momentum.
-    Nesterov,
-    Adam,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum MetricWord {
-    /// I: for standardised inputs.
-    Identity,
-    /// diag(F): for raw units.
-    Diagonal,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PreconditionerWord {
-    None,
-    Jacobi,
-    Martens,
-}
-
-/// The method and its settings.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Method {
-    #[arg(long, value_enum, default_value = "natural")]
-    pub(super) optimizer: OptimizerWord,
-    /// The rate [default: natural 1, sgd 0.1, momentum and nesterov 0.05, adam 0.01]
-    #[arg(long)]
-    rate: Option<f64>,
-    /// The momentum of momentum and nesterov [default: 0.9]
-    #[arg(long)]
-    momentum: Option<f64>,
-    /// Natural: the damping λ at the start [default: 1]
-    #[arg(long)]
-    damping: Option<f64>,
-    /// Natural: the least damping [default: 0.001]
-    #[arg(long)]
-    damping_floor: Option<f64>,
-    /// Natural: how λ changes: lm, lm-linear, effort, schedule or constant [default: lm]
-    #[arg(long, value_name = "POLICY")]
-    damping_policy: Option<String>,
-    /// Natural: in which metric λ damps [default: identity with --scale standard, diagonal with none]
-    #[arg(long, value_enum)]
-    damping_metric: Option<MetricWord>,
-    /// Natural: the preconditioner of the solver [default: jacobi]
-    #[arg(long, value_enum)]
-    preconditioner: Option<PreconditionerWord>,
-    /// Natural: the most iterations of the solver in a step [default: 50]
-    #[arg(long)]
-    iterations: Option<u16>,
-    /// Natural: start the solver at this share of its last result [default: 0]
-    #[arg(long, value_name = "SHARE")]
-    warm_start: Option<f64>,
-    /// Natural: shorten steps by a backtracking line search
-    #[arg(long)]
-    line_search: bool,
-}
-
-impl Method {
-    /// The method, damped in `metric` where the options do not say in which.
-    pub(super) fn optimizer(&self, metric: Metrics) -> Result<Optimizer, Error> {
-        self.refuse_foreign()?;
-        let rate = |default: f64| positive("--rate", self.rate.unwrap_or(default));
-        let momentum = || within("--momentum", self.momentum.unwrap_or(0.9), 0.0..1.0);
-        Ok(match self.optimizer {
-            OptimizerWord::Natural => Optimizer::Natural(self.natural(metric)?),
-            OptimizerWord::Sgd => Optimizer::Sgd(rate(0.1)?),
-            OptimizerWord::Momentum => Optimizer::Momentum(rate(0.05)?, momentum()?),
-            OptimizerWord::Nesterov => Optimizer::Nesterov(rate(0.05)?, momentum()?),
-            OptimizerWord::Adam => Optimizer::Adam(rate(0.01)?),
-        })
+/// Refuses a network that is none for `builtin`.
+pub(super) fn fits(builtin: Builtin, shape: &Shape) -> Result<(), Error> {
+    let expected = builtin.shape();
+    if expected == *shape {
+        return Ok(());
     }
+    let problem = format!(
+        "{builtin} has {} inputs and {} outputs of a {} likelihood, but the network has {} and {} of a {} one",
+        expected.dim_in,
+        expected.dim_out,
+        likelihood_word(expected.likelihood),
+        shape.dim_in,
+        shape.dim_out,
+        likelihood_word(shape.likelihood),
+    );
+    Err(Error::option("--dataset", problem))
+}
 
-    fn natural(&self, metric: Metrics) -> Result<Natural, Error> {
-        let metric = match self.damping_metric {
-            Some(MetricWord::Identity) => Metrics::Identity,
-            Some(MetricWord::Diagonal) => Metrics::Diagonal,
-            None => metric,
-        };
-        let mut natural = Natural::new(metric);
-        natural.rate = positive("--rate", self.rate.unwrap_or(natural.rate))?;
-        natural.damping = positive("--damping", self.damping.unwrap_or(natural.damping))?;
-        let floor = self.damping_floor.unwrap_or(natural.floor);
-        natural.floor = positive("--damping-floor", floor)?;
-        if self.damping_floor.is_some() && natural.floor > natural.damping {
-            return Err(Error::option("--damping-floor", "is above --damping"));
-        }
-        natural.floor = natural.floor.min(natural.damping);
-        if let Some(word) = &self.damping_policy {
-            natural.policy = named_policy(word).ok_or_else(|| {
-                let problem = format!(
-                    "{} is none of lm, lm-linear, effort, schedule and constant",
-                    crate::error::excerpt(word)
-                );
-                Error::option("--damping-policy", problem)
-            })?;
-        }
-        natural.preconditioner = match self.preconditioner {
-            Some(PreconditionerWord::None) => Preconditioning::None,
-            Some(PreconditionerWord::Jacobi) | None => Preconditioning::Jacobi,
-            Some(PreconditionerWord::Martens) => Preconditioning::Martens,
-        };
-        natural.iterations = self.iterations.unwrap_or(natural.iterations);
-        if natural.iterations == 0 {
-            return Err(Error::option("--iterations", "must be at least 1"));
-        }
-        let warm = self.warm_start.unwrap_or(0.0);
-        natural.warm_start = within("--warm-start", warm, 0.0..1.0)?;
-        natural.line_search = self.line_search;
-        Ok(natural)
-    }
+/// Where the widths of a net come from, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin<'a> {
+    /// The option `--net`, or the default of a data set.
+    Net,
+    /// A model file.
+    File(&'a Path),
+}
 
-    /// An option of another method than the one that is asked for.
-    fn refuse_foreign(&self) -> Result<(), Error> {
-        let natural = self.optimizer == OptimizerWord::Natural;
-        let momentum = matches!(
-            self.optimizer,
-            OptimizerWord::Momentum | OptimizerWord::Nesterov
-        );
-        let given = [
-            ("--momentum", self.momentum.is_some(), momentum),
-            ("--damping", self.damping.is_some(), natural),
-            ("--damping-floor", self.damping_floor.is_some(), natural),
-            ("--damping-policy", self.damping_policy.is_some(), natural),
-            ("--damping-metric", self.damping_metric.is_some(), natural),
-            ("--preconditioner", self.preconditioner.is_some(), natural),
-            ("--iterations", self.iterations.is_some(), natural),
-            ("--warm-start", self.warm_start.is_some(), natural),
-            ("--line-search", self.line_search, natural),
-        ];
-        match given.iter().find(|(_, given, meant)| *given && !*meant) {
-            None => Ok(()),
-            Some((option, ..)) => {
-                let word = self
-                    .optimizer
-                    .to_possible_value()
-                    .map_or_else(String::new, |value| value.get_name().to_string());
-                Err(Error::option(
-                    *option,
-                    format!("means nothing with --optimizer {word}"),
-                ))
-            }
+impl Origin<'_> {
+    fn wrong(self, problem: impl Into<String>) -> Error {
+        match self {
+            Self::Net => Error::option("--net", problem),
+            Self::File(path) => Error::file(shown(path), problem),
         }
     }
 }
 
-/// A positive, finite value.
-pub(super) fn positive(option: &str, value: f64) -> Result<f64, Error> {
-    if value > 0.0 && value.is_finite() {
-        Ok(value)
-    } else {
-        Err(Error::option(
-            option,
-            format!("{value} is not positive and finite"),
-        ))
-    }
-}
-
-/// A value of a half-open range.
-pub(super) fn within(option: &str, value: f64, range: std::ops::Range<f64>) -> Result<f64, Error> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        let problem = format!("{value} is not from {} to below {}", range.start, range.end);
-        Err(Error::option(option, problem))
-    }
-}
-
-/// A count of at least one.
-pub(super) fn at_least_one(option: &str, count: usize) -> Result<usize, Error> {
-    if count == 0 {
-        return Err(Error::option(option, "must be at least 1"));
-    }
-    Ok(count)
-}
-
-/// The model of a net, which must fit `bytes` per parameter-sized vector into memory.
-pub(super) fn model(
-    widths: &[usize],
+/// The model of a net, whose parameter-sized vectors must fit into memory.
+pub(super) fn model<'w>(
+    origin: Origin<'_>,
+    widths: &'w [usize],
     activation: Activation,
     likelihood: Likelihood,
-) -> Result<Model<'_>, Error> {
+) -> Result<Model<'w>, Error> {
     let model = Model::new(widths, activation, likelihood)
-        .map_err(|error| Error::option("--net", error.message()))?;
+        .map_err(|error| origin.wrong(error.message()))?;
     // θ, and the seven vectors of the largest workspace, in f64.
     let bytes = model.params().saturating_mul(8 * size_of::<f64>());
     if bytes > MOST_BYTES {
@@ -446,7 +285,7 @@ pub(super) fn model(
             model.params(),
             MOST_BYTES >> 30
         );
-        return Err(Error::option("--net", problem));
+        return Err(origin.wrong(problem));
     }
     Ok(model)
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use natgrad::{Activation, Likelihood, Model};
 
-use super::options::{Meaning, Method, Net, PrecisionWord, Source, at_least_one, model};
+use super::method::{Method, at_least_one};
+use super::options::{DatasetWord, Meaning, Net, Origin, PrecisionWord, fits, model, shape};
 use super::report;
 use crate::data::{Builtin, Scale};
 use crate::error::Error;
@@ -17,8 +18,9 @@ pub(super) struct Options {
     /// The widths, inputs first, such as 64-32-10 [default: the data set's]
     #[arg(long, value_name = "WIDTHS", allow_hyphen_values = true)]
     net: Option<Net>,
-    #[command(flatten)]
-    source: Source,
+    /// The embedded data set that the network is for
+    #[arg(long, value_enum)]
+    dataset: Option<DatasetWord>,
     #[command(flatten)]
     meaning: Meaning,
     #[command(flatten)]
@@ -40,7 +42,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
-    let builtin = options.source.builtin();
+    let builtin = options.dataset.map(Builtin::from);
     let widths = match (&options.net, builtin) {
         (Some(net), _) => net.0.clone(),
         (None, Some(set)) => set.widths().to_vec(),
@@ -52,21 +54,26 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         .likelihood()
         .or(builtin.map(Builtin::likelihood))
         .unwrap_or(Likelihood::Gaussian);
-    let model = model(&widths, activation, likelihood)?;
+    let model = model(Origin::Net, &widths, activation, likelihood)?;
+    if let Some(builtin) = builtin {
+        fits(builtin, &shape(&model))?;
+    }
     let batch = at_least_one("--batch", options.batch)?;
-    let metric_batch = at_least_one("--metric-batch", options.metric_batch.unwrap_or(batch))?;
+    let metric_batch = options.method.metric_batch(options.metric_batch)?;
+    let metric_batch = metric_batch.unwrap_or(batch);
     // A device's inputs are raw unless its user says otherwise.
     let metric = match builtin.map(Builtin::scale) {
         Some(Scale::Standard) => Metrics::Identity,
         Some(Scale::None) | None => Metrics::Diagonal,
     };
-    let chosen = options.method.optimizer(metric)?;
-    let measure = |optimizer: &Optimizer| match options.precision.into() {
+    let precision = options.precision.into();
+    let chosen = options.method.optimizer(metric, precision)?;
+    let measure = |optimizer: &Optimizer| match precision {
         Precision::F32 => footprint::<f32>(model, optimizer, options.tile, batch, metric_batch),
         Precision::F64 => footprint::<f64>(model, optimizer, options.tile, batch, metric_batch),
     };
     let cost = measure(&chosen)?;
-    let scalar = match options.precision.into() {
+    let scalar = match precision {
         Precision::F32 => size_of::<f32>(),
         Precision::F64 => size_of::<f64>(),
     };

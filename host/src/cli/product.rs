@@ -9,11 +9,12 @@ use natgrad::operator::LinearOperator;
 use natgrad::{Mlp, Model, Pass, Scalar};
 use num_traits::Float;
 
-use super::options::{Meaning, PrecisionWord, model, read_table, shape};
+use super::options::{Meaning, Origin, PrecisionWord, model, read_table, shape};
 use crate::data::Dataset;
 use crate::error::{Error, shown};
 use crate::evaluation::{Examples, TILE};
 use crate::files::{self, Output, Params, Precision, Values, write_loss};
+use crate::memory::zeros;
 use crate::training::refused;
 
 #[derive(Debug, Args)]
@@ -91,7 +92,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
     }
     let file = files::Model::read(&options.model)?;
     let (activation, likelihood) = options.meaning.of_file(&options.model, &file)?;
-    let model = model(file.params.widths(), activation, likelihood)?;
+    let origin = Origin::File(&options.model);
+    let model = model(origin, file.params.widths(), activation, likelihood)?;
     let table = read_table(&options.data)?;
     let set = if options.kind.needs_labels() || table.columns() != model.dim_in() {
         table.into_dataset(&shape(&model))?
@@ -116,7 +118,7 @@ where
 {
     let params: Vec<T> = file.params.theta().convert(&shown(&options.model))?;
     let examples = Examples::<T>::new(set)?;
-    let product = compute(options, model, &params, &examples)?;
+    let product = compute(options, model, &params, &examples, set.name())?;
     let finite = |values: &[T]| {
         if values.iter().all(|value| value.widen().is_finite()) {
             Ok(())
@@ -145,8 +147,10 @@ fn compute<T: Scalar + Float>(
     model: Model<'_>,
     params: &[T],
     examples: &Examples<T>,
+    data: &str,
 ) -> Result<Product<T>, Error> {
-    let mut scratch = vec![T::ZERO; Pass::Hessian.scratch_len(&model, TILE)];
+    let refused = |error| refused(data, error);
+    let mut scratch: Vec<T> = zeros(Pass::Hessian.scratch_len(&model, TILE))?;
     let mut mlp = Mlp::<T, TILE>::new(model, params, &mut scratch).map_err(refused)?;
     let batch = examples.batch();
     let outputs = examples.len() * model.dim_out();

@@ -1,6 +1,6 @@
 //! `natgrad train`.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use natgrad::{Activation, Likelihood, Scalar};
+use natgrad::{Activation, Likelihood, Model, Scalar};
 use num_traits::Float;
 
-use super::options::{
-    Meaning, Method, Net, OptimizerWord, PrecisionWord, Source, at_least_one, model, positive,
-    shape,
-};
+use super::method::{Method, OptimizerWord, at_least_one, not_negative, positive};
+use super::options::{Meaning, Net, Origin, PrecisionWord, Source, model, shape};
 use super::report;
 use crate::data::{Builtin, Dataset, Scale, Scaling};
 use crate::error::{Error, shown};
@@ -67,7 +65,7 @@ pub(super) struct Options {
     #[arg(long, default_value_t = 32)]
     tile: usize,
     /// How the initial parameters are drawn
-    #[arg(long, value_enum, default_value = "glorot")]
+    #[arg(long, value_enum, default_value = "glorot", conflicts_with = "init")]
     init_scheme: InitWord,
     /// Start from the parameters of a model
     #[arg(long, value_name = "MODEL.safetensors")]
@@ -112,7 +110,8 @@ impl From<ScaleWord> for Scale {
 }
 
 /// The network that is asked for.
-struct Network {
+struct Network<'a> {
+    origin: Origin<'a>,
     widths: Vec<usize>,
     activation: Activation,
     likelihood: Likelihood,
@@ -134,7 +133,18 @@ const EPOCHS: usize = 100;
 /// The exit code of a run that was interrupted and has saved what there was.
 const INTERRUPTED: u8 = 130;
 
+impl Network<'_> {
+    fn model(&self) -> Result<Model<'_>, Error> {
+        model(self.origin, &self.widths, self.activation, self.likelihood)
+    }
+}
+
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
+    if let (Some(out), Some(plot)) = (&options.out, &options.plot)
+        && absolute(out).ok() == absolute(plot).ok()
+    {
+        return Err(Error::option("--plot", "names the same file as --out"));
+    }
     for path in [&options.out, &options.plot].into_iter().flatten() {
         files::check_writable(path)?;
     }
@@ -150,7 +160,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
     }
 }
 
-fn network(options: &Options, start: Option<&files::Model>) -> Result<Network, Error> {
+fn network<'a>(options: &'a Options, start: Option<&files::Model>) -> Result<Network<'a>, Error> {
     let builtin = options.source.builtin();
     let asked = options.net.as_ref().map(|net| net.0.clone());
     if let (Some(path), Some(start)) = (&options.init, start) {
@@ -161,6 +171,7 @@ fn network(options: &Options, start: Option<&files::Model>) -> Result<Network, E
         }
         let (activation, likelihood) = options.meaning.of_file(path, start)?;
         return Ok(Network {
+            origin: Origin::File(path),
             widths,
             activation,
             likelihood,
@@ -170,6 +181,7 @@ fn network(options: &Options, start: Option<&files::Model>) -> Result<Network, E
         .or_else(|| builtin.map(|set| set.widths().to_vec()))
         .ok_or_else(|| Error::option("--net", "is needed with --data, such as --net 64-32-10"))?;
     Ok(Network {
+        origin: Origin::Net,
         widths,
         activation: options.meaning.activation().unwrap_or(Activation::Tanh),
         likelihood: options
@@ -180,9 +192,12 @@ fn network(options: &Options, start: Option<&files::Model>) -> Result<Network, E
     })
 }
 
-fn data(options: &Options, network: &Network, start: Option<&files::Model>) -> Result<Data, Error> {
-    let model = model(&network.widths, network.activation, network.likelihood)?;
-    let set = options.source.load(&shape(&model))?;
+fn data(
+    options: &Options,
+    network: &Network<'_>,
+    start: Option<&files::Model>,
+) -> Result<Data, Error> {
+    let set = options.source.load(&shape(&network.model()?))?;
     if set.len() < 2 {
         return Err(Error::file(
             set.name(),
@@ -212,17 +227,7 @@ fn data(options: &Options, network: &Network, start: Option<&files::Model>) -> R
 fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
     let n = data.train.len();
     let batch = at_least_one("--batch", options.batch.unwrap_or(BATCH))?.min(n);
-    let metric_batch = match options.metric_batch {
-        Some(_) if options.method.optimizer != OptimizerWord::Natural => {
-            return Err(Error::option(
-                "--metric-batch",
-                "means something with --optimizer natural only",
-            ));
-        }
-        metric_batch => metric_batch
-            .map(|metric| at_least_one("--metric-batch", metric))
-            .transpose()?,
-    };
+    let metric_batch = options.method.metric_batch(options.metric_batch)?;
     let per_epoch = (n / batch).max(1);
     let natural = options.method.optimizer == OptimizerWord::Natural;
     let steps = match (options.steps, options.epochs) {
@@ -231,9 +236,7 @@ fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
         (None, None) if natural => STEPS,
         (None, None) => EPOCHS * per_epoch,
     };
-    if !(options.l2 >= 0.0 && options.l2.is_finite()) {
-        return Err(Error::option("--l2", "must be finite and not negative"));
-    }
+    let precision = options.precision.into();
     let raw = data.scaling == Scaling::identity(data.train.dim_in(), data.train.dim_out());
     let metric = if raw {
         Metrics::Diagonal
@@ -241,15 +244,15 @@ fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
         Metrics::Identity
     };
     Ok(Recipe {
-        optimizer: options.method.optimizer(metric)?,
+        optimizer: options.method.optimizer(metric, precision)?,
         batch,
         metric_batch,
         steps,
         until: options
             .until
-            .map(|until| positive("--until", until))
+            .map(|until| positive("--until", until, Precision::F64))
             .transpose()?,
-        l2: options.l2,
+        l2: not_negative("--l2", options.l2, precision)?,
         seed: options.seed,
         tile: options.tile,
     })
@@ -257,14 +260,14 @@ fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
 
 fn run_in<T: Scalar + Float>(
     options: &Options,
-    network: &Network,
+    network: &Network<'_>,
     data: &Data,
     start: Option<&files::Model>,
 ) -> Result<ExitCode, Error>
 where
     Values: From<Vec<T>>,
 {
-    let model = model(&network.widths, network.activation, network.likelihood)?;
+    let model = network.model()?;
     let recipe = recipe(options, data)?;
     let mut params: Vec<T> = if let (Some(start), Some(path)) = (start, &options.init) {
         start.params.theta().convert(&shown(path))?
@@ -365,7 +368,7 @@ fn plot(path: &Path, name: &str, record: &Record) -> Result<(), Error> {
 
 fn say(
     options: &Options,
-    network: &Network,
+    network: &Network<'_>,
     record: &Record,
     (train, test): (Quality, Option<Quality>),
     hash: &str,

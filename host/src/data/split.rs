@@ -26,7 +26,7 @@ impl Split {
     /// When `fraction` is not in [0, 1).
     pub fn seeded(set: &Dataset, fraction: f64, seed: u64) -> Result<Self, Error> {
         if !(0.0..1.0).contains(&fraction) {
-            let problem = format!("{fraction} is not a fraction from 0 to below 1");
+            let problem = format!("{fraction:?} is not a fraction from 0 to below 1");
             return Err(Error::option("--validation", problem));
         }
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);

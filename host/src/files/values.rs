@@ -1,5 +1,8 @@
 //! Numbers of one precision, as files hold them.
 
+use std::fmt;
+
+use natgrad::Scalar;
 use num_traits::Float;
 
 use crate::error::Error;
@@ -11,6 +14,25 @@ pub enum Precision {
     F32,
     /// 64 bits.
     F64,
+}
+
+impl Precision {
+    /// The number of this precision that is nearest to `value`; infinity beyond its range.
+    pub fn round(self, value: f64) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::of(value)),
+            Self::F64 => value,
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        })
+    }
 }
 
 /// A flat array in one of the two precisions.
@@ -161,6 +183,15 @@ mod tests {
         assert_eq!(params_hash(&Values::F32(vec![])), "00000000");
         assert_eq!(params_hash(&Values::F32(vec![1.0, -2.5, 0.1])), "a154a02c");
         assert_eq!(params_hash(&Values::F64(vec![1.0, -2.5, 0.1])), "191a0f28");
+    }
+
+    #[test]
+    fn rounding_is_that_of_the_precision() {
+        assert_eq!(Precision::F64.round(1e300), 1e300);
+        assert_eq!(Precision::F32.round(1e300), f64::INFINITY);
+        assert_eq!(Precision::F32.round(1e-300), 0.0);
+        assert_eq!(Precision::F32.round(0.1), f64::from(0.1f32));
+        assert!(Precision::F32.round(f64::NAN).is_nan());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use natgrad::{Batch, Metric, Model, Pass, Room, Scalar, Trainer};
 
 use super::{Recipe, refused};
 use crate::error::Error;
+use crate::memory::zeros;
 
 /// A method and its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -275,6 +276,7 @@ struct Make<'a, T> {
     params: &'a mut [T],
     workspace: &'a mut Vec<T>,
     l2: f64,
+    data: &'a str,
 }
 
 impl<'a, T: Scalar> Visit<T> for Make<'a, T> {
@@ -282,7 +284,8 @@ impl<'a, T: Scalar> Visit<T> for Make<'a, T> {
 
     fn visit<M: Method<T> + 'static, const TILE: usize>(self, method: M) -> Self::Output {
         let len = Trainer::<T, M, TILE>::workspace_len(&self.model, Room::NONE);
-        self.workspace.resize(len, T::ZERO);
+        *self.workspace = zeros(len)?;
+        let refused = |error| refused(self.data, error);
         let mut trainer =
             Trainer::<T, M, TILE>::new(self.model, self.params, self.workspace, method)
                 .map_err(refused)?;
@@ -302,12 +305,14 @@ pub(super) fn trainer<'a, T: Scalar>(
     params: &'a mut [T],
     workspace: &'a mut Vec<T>,
     recipe: &Recipe,
+    data: &'a str,
 ) -> Result<Box<dyn Steps<T> + 'a>, Error> {
     let make = Make {
         model,
         params,
         workspace,
         l2: recipe.l2,
+        data,
     };
     dispatch(&recipe.optimizer, recipe.tile, make)?
 }

@@ -80,17 +80,21 @@ pub fn run<T: Scalar + Float>(
     observe: &mut dyn FnMut(Watch) -> bool,
 ) -> Result<Record, Error> {
     let started = Instant::now();
+    let refused = |error| refused(train.name(), error);
     let train_examples = Examples::<T>::new(train)?;
     let test_examples = Examples::<T>::new(test)?;
     let mut sampler = Sampler::new(recipe, train)?;
     let mut workspace = Vec::new();
-    let mut trainer = method::trainer(model, params, &mut workspace, recipe)?;
+    let mut trainer = method::trainer(model, params, &mut workspace, recipe, train.name())?;
+    let measure = |trainer: &mut dyn method::Steps<T>, step| {
+        measure(trainer, step, &train_examples, &test_examples).map_err(refused)
+    };
 
     let interval = (recipe.steps / Record::POINTS).max(1);
     let mut record = Record::default();
     for step in 0..recipe.steps {
         if step % interval == 0 {
-            let point = measure(&mut *trainer, step, &train_examples, &test_examples)?;
+            let point = measure(&mut *trainer, step)?;
             record.points.push(point);
         }
         let (batch, metric) = sampler.next(&train_examples);
@@ -115,7 +119,7 @@ pub fn run<T: Scalar + Float>(
             break;
         }
     }
-    let point = measure(&mut *trainer, record.steps, &train_examples, &test_examples)?;
+    let point = measure(&mut *trainer, record.steps)?;
     record.points.push(point);
     record.seconds = started.elapsed().as_secs_f64();
     Ok(record)
@@ -126,11 +130,8 @@ fn measure<T: Scalar + Float>(
     step: usize,
     train: &Examples<T>,
     test: &Examples<T>,
-) -> Result<Point, Error> {
-    let mut loss = |examples: &Examples<T>| {
-        let loss = trainer.loss(examples.batch()).map_err(refused)?;
-        Ok::<f64, Error>(loss.widen())
-    };
+) -> Result<Point, natgrad::Error> {
+    let mut loss = |examples: &Examples<T>| trainer.loss(examples.batch()).map(Scalar::widen);
     Ok(Point {
         step,
         train: loss(train)?,
@@ -142,15 +143,15 @@ fn measure<T: Scalar + Float>(
     })
 }
 
-/// A refusal of the core, as a sentence of this crate.
-pub(crate) fn refused(error: natgrad::Error) -> Error {
+/// A refusal of the core, as a sentence of this crate about the data called `data`.
+pub(crate) fn refused(data: &str, error: natgrad::Error) -> Error {
     match error {
         natgrad::Error::Setting(sentence) => Error::option("the settings", sentence),
         natgrad::Error::NonFinite => Error::file(
-            "the data",
-            "the loss or its gradient overflows at the parameters; scale the data or use --precision f64",
+            data,
+            "the loss or its gradient overflows on it; scale the data, lower the rate or use --precision f64",
         ),
-        other => Error::file("the data", other.to_string()),
+        other => Error::file(data, other.to_string()),
     }
 }
 
@@ -272,6 +273,7 @@ pub fn initialise<T: Scalar + Float>(
     seed: u64,
     train: &Dataset,
 ) -> Result<Vec<T>, Error> {
+    let refused = |error| refused(train.name(), error);
     let mut params = vec![T::ZERO; model.params()];
     match init {
         Init::Glorot => natgrad::init::glorot(model, seed, &mut params),
