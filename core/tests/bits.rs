@@ -468,7 +468,7 @@ case!(
     natural_other_metric_held_out,
     f32,
     NaturalGradient<f32, Cg, Unpreconditioned, Marquardt>,
-    [0xbaff_4b91, 0x8fb2_783a],
+    [0xbaff_4b91, 0x794f_d5fc],
     Data::new(4, Activation::Tanh, Likelihood::Gaussian).weighted(),
     with(|it: &mut Self::M| {
         it.rate = 0.75;

@@ -283,7 +283,9 @@ impl<'a, T: Scalar> Batch<'a, T> {
     }
 
     pub(crate) fn check_total(total: T) -> Result<(), DataError> {
-        if total > T::ZERO && total.is_finite() {
+        if !total.is_finite() {
+            Err(DataError::TotalWeight)
+        } else if total > T::ZERO {
             Ok(())
         } else {
             Err(DataError::Empty)
@@ -403,6 +405,8 @@ pub enum DataError {
         /// The example, from 0.
         example: usize,
     },
+    /// The weights sum to infinity.
+    TotalWeight,
 }
 
 impl fmt::Display for DataError {
@@ -428,6 +432,7 @@ impl fmt::Display for DataError {
                     "the weight of example {example} is negative or not finite"
                 )
             }
+            Self::TotalWeight => f.write_str("the weights of the batch sum to infinity"),
         }
     }
 }

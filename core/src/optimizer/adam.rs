@@ -66,7 +66,7 @@ impl<T: Scalar> Method<T> for Adam<T> {
         Ok(())
     }
 
-    fn begin(&mut self) -> FirstOrderStep<T> {
+    fn begin(&self) -> FirstOrderStep<T> {
         FirstOrderStep::new()
     }
 

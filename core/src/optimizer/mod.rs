@@ -4,7 +4,8 @@
 //! examples, or one fused update of parameter-length vectors), [`Trainer::finish`];
 //! [`Trainer::step`] is the loop around them. Until `finish` has committed, the parameters and all state
 //! that outlives a step are what they were; `finish` looks at the whole update before it writes any of
-//! it.
+//! it. One exception: a step whose solver has begun, and that is not committed in the end, costs the warm
+//! start, if there is one.
 //!
 //! | method | vectors of length P, beside the parameters |
 //! |---|---|
@@ -80,7 +81,7 @@ pub enum Progress<T> {
 pub enum Outcome {
     /// The parameters have moved.
     Accepted,
-    /// The gradient is zero: there is nowhere to go. Nothing has changed.
+    /// Natural gradient only: the gradient is zero, and there is nowhere to go. Nothing has changed.
     Stationary,
     /// No trial was good enough, however strong the damping. Nothing has changed.
     Rejected,
@@ -156,7 +157,7 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     fn check(&self) -> Result<(), Error>;
 
     /// A step before its first slice.
-    fn begin(&mut self) -> Self::Step;
+    fn begin(&self) -> Self::Step;
 
     /// One slice.
     ///
@@ -179,6 +180,9 @@ pub trait Method<T: Scalar>: sealed::Sealed {
         params: &mut [T],
         vectors: &mut [T],
     ) -> Result<Report<T>, Error>;
+
+    /// Gives a step up: forgets what its slices have overwritten beyond repair, a warm start.
+    fn abandon(&mut self, _step: &Self::Step) {}
 }
 
 /// A method whose trial point exists before it is committed, so that a held-out batch can judge it.

@@ -146,6 +146,8 @@ pub struct NaturalStep<T, C> {
     damping: T,
     next_damping: T,
     attempts: u16,
+    /// Whether the solver has begun to write.
+    solving: bool,
     solve: Solve<T>,
     solver: C,
     /// Which kept iterate is d, and which is looked at on the way back, with the best loss so far.
@@ -214,6 +216,7 @@ where
 
     /// The attempt has failed: another with a stronger λ, or the end.
     fn fail(&self, step: &mut NaturalStep<T, S::State>) {
+        (step.trial_loss, step.ratio) = (None, None);
         let stronger = self.damping.clamp(step.damping * self.retry_raise);
         if step.attempts > self.retries || stronger <= step.damping {
             step.phase = Phase::Ready(Outcome::Rejected);
@@ -239,7 +242,9 @@ where
         // An infinite loss has an infinite rounding, below which it would pass.
         let finite = loss.is_finite();
         // Two sums of like size: their difference means nothing below a few units in the last place.
-        let noise = T::of(NOISE_ULPS) * T::EPSILON * (before.abs() + loss.abs());
+        // Each is scaled before they are added: the sum of two finite losses may be infinite.
+        let ulps = T::of(NOISE_ULPS) * T::EPSILON;
+        let noise = ulps * before.abs() + ulps * loss.abs();
         let progress = |accepted| Progress::Trial {
             rate: step.rate,
             loss,
@@ -350,10 +355,9 @@ where
         self.trust.check()
     }
 
-    fn begin(&mut self) -> Self::Step {
+    fn begin(&self) -> Self::Step {
         let damping = self.damping.clamp(self.damping.value);
-        // The solver is about to overwrite its last result: an abandoned step costs the warm start.
-        let start = if core::mem::take(&mut self.warm) {
+        let start = if self.warm && self.warm_start > T::ZERO {
             Start::Warm
         } else {
             Start::Zero
@@ -368,6 +372,7 @@ where
             damping,
             next_damping: damping,
             attempts: 1,
+            solving: false,
             solve: Solve {
                 status: Status::ZeroRightHandSide,
                 last: Iteration {
@@ -492,6 +497,7 @@ where
                 }
             }
             Phase::Solve => {
+                step.solving = true;
                 let diagonals = Diagonals {
                     fisher,
                     fisher_mean: step.fisher_mean,
@@ -608,6 +614,10 @@ where
                 let total = step.holdout_total;
                 let macs = &mut step.macs;
                 if pass.advance::<TILE>(&model, params, frame.scratch, &holdout, total, macs) {
+                    // Against an infinite loss every trial would pass.
+                    if !pass.loss.is_finite() {
+                        return Err(Error::NonFinite);
+                    }
                     step.holdout_loss = Some(pass.loss);
                     step.phase = Phase::HoldoutAfter(LossPass::new());
                 }
@@ -642,6 +652,9 @@ where
         let n = params.len();
         let Vectors { solver, .. } = Self::carve(vectors, n);
         let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+        if outcome == Outcome::Rejected {
+            self.abandon(step);
+        }
         if outcome == Outcome::Accepted {
             if !kernels::all_finite(trial) {
                 return Err(Error::NonFiniteUpdate);
@@ -669,6 +682,13 @@ where
             }),
             macs: step.macs,
         })
+    }
+
+    /// The solver has overwritten its last result: a warm start is lost.
+    fn abandon(&mut self, step: &Self::Step) {
+        if step.solving {
+            self.warm = false;
+        }
     }
 }
 

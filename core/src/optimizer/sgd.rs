@@ -107,7 +107,7 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
         Ok(())
     }
 
-    fn begin(&mut self) -> FirstOrderStep<T> {
+    fn begin(&self) -> FirstOrderStep<T> {
         FirstOrderStep::new()
     }
 

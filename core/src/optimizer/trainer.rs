@@ -191,7 +191,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         let mut step = self.method.begin();
         loop {
             let (vectors, scratch, _) = carve::<T, M, TILE>(&self.model, self.workspace);
-            let progress = self.method.advance::<TILE>(
+            let progress = match self.method.advance::<TILE>(
                 &mut step,
                 Frame {
                     model: self.model,
@@ -203,13 +203,23 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
                     holdout: self.holdout,
                     l2: self.l2,
                 },
-            )?;
+            ) {
+                Ok(progress) => progress,
+                Err(error) => {
+                    self.method.abandon(&step);
+                    return Err(error);
+                }
+            };
             if progress != Progress::Working {
                 observe(&progress);
             }
             if progress == Progress::Ready {
                 let (vectors, ..) = carve::<T, M, TILE>(&self.model, self.workspace);
-                return self.method.finish(&step, self.params, vectors);
+                let report = self.method.finish(&step, self.params, vectors);
+                if report.is_err() {
+                    self.method.abandon(&step);
+                }
+                return report;
             }
         }
     }
@@ -218,8 +228,8 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     /// Inputs are copied as scalars, classes as one value per output.
     ///
     /// # Errors
-    /// As [`Trainer::step`], before the examples are looked at; [`Error::Shape`] when the workspace has no
-    /// room for them ([`Room`]).
+    /// As [`Trainer::step`], but of the examples only class labels are looked at, since copying would hide
+    /// what is wrong with them; [`Error::Shape`] when the workspace has no room ([`Room`]).
     ///
     /// Cost: one copy of the examples.
     pub fn begin(&mut self, batch: Batch<'_, T>, metric: Metric<'_, T>) -> Result<(), Error> {
@@ -237,6 +247,9 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
                 (Copied::On(other.len(&model)), other)
             }
         };
+        if batch.is_empty() {
+            return Err(Error::Data(DataError::Empty));
+        }
         if matches!(batch.targets, Targets::Unlabelled) {
             return Err(Error::Data(DataError::Unlabelled));
         }
@@ -305,7 +318,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         };
         let progress = self.method.advance::<TILE>(step, frame);
         if progress.is_err() {
-            self.step = None;
+            self.abandon();
         }
         progress
     }
@@ -339,16 +352,20 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         };
         let (vectors, ..) = carve::<T, M, TILE>(&self.model, self.workspace);
         let report = self.method.finish(step, self.params, vectors);
-        if report != Err(Error::Unfinished) {
-            self.step = None;
+        match report {
+            Ok(_) => self.step = None,
+            Err(Error::Unfinished) => {}
+            Err(_) => self.abandon(),
         }
         report
     }
 
     /// Gives the step under way up, if there is one. Parameters and state are what they were; only a
-    /// warm start is lost.
+    /// warm start is lost, if the solver has begun.
     pub fn abandon(&mut self) {
-        self.step = None;
+        if let Some(Underway { step, .. }) = self.step.take() {
+            self.method.abandon(&step);
+        }
     }
 
     /// Whether a step is under way.

@@ -25,7 +25,8 @@ impl Bound {
         Self { size, error: 0.0 }
     }
 
-    fn rounded(self, roundings: f64) -> Self {
+    /// After that many roundings of its size.
+    pub(crate) fn rounded(self, roundings: f64) -> Self {
         let error = self.error + roundings * self.size;
         Self { error, ..self }
     }

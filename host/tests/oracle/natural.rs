@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 use natgrad::damping::{Damping, DampingMetric, DampingPolicy, Marquardt, Tikhonov};
-use natgrad::krylov::{Cg, Stop};
+use natgrad::krylov::{Cg, Status, Stop};
 use natgrad::line_search::{LineSearch, Trust};
 use natgrad::optimizer::{Acceptance, Anchor, L2, NaturalGradient, Outcome, Report};
 use natgrad::precondition::{Jacobi, Martens, Preconditioner, Unpreconditioned};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::strategies::{Case, DENSE, Draw, Labels, Regime, Shape, Tile, config, moderate};
 use super::subject::{Subject, narrow, widen, with_tile};
-use super::tolerance::{KL_THIRD_ORDER, REGRESSION, REPORTED, STEP};
+use super::tolerance::{KL_THIRD_ORDER, LOSS_FLOOR, REGRESSION, REPORTED, STEP};
 
 pub(crate) type Method<T, P, D> = NaturalGradient<T, Cg, P, D>;
 
@@ -25,7 +25,7 @@ pub(crate) enum On {
 }
 
 /// A KL divergence, in nats, that is nearly of second order.
-const SMALL_KL: f64 = 1e-10;
+const SMALL_KL: f64 = 1e-12;
 
 /// What a step has beside its method.
 pub(crate) struct Setting {
@@ -187,6 +187,13 @@ fn is_close(what: &str, found: f64, expected: f64) -> Result<(), TestCaseError> 
     Ok(())
 }
 
+fn is_close_loss(what: &str, found: f64, expected: f64) -> Result<(), TestCaseError> {
+    let off = (found - expected).abs();
+    let slack = REPORTED * expected + LOSS_FLOOR;
+    prop_assert!(off <= slack, "{what} is {found:e}, not {expected:e}");
+    Ok(())
+}
+
 /// λ from 10⁻³ to 10, a metric batch, and L2 toward 0 or toward an anchor, or none.
 fn settings() -> impl Strategy<Value = (f64, On, f64, bool)> {
     let on = prop_oneof![
@@ -224,13 +231,15 @@ fn step_solves_the_system<P: Preconditioner<f64>, D: DampingMetric<f64>>(
 ) -> Result<(), TestCaseError> {
     let (after, report, _) = step(case, exact::<P, D>(lambda), setting);
     prop_assert_eq!(report.outcome, Outcome::Accepted);
+    let solve = report.solve.expect("a solve");
+    // Martens' diagonal is of the gradient batch, and may be no help on another one.
+    prop_assume!(solve.solve.status == Status::Residual);
     let dense = Dense::new(case, setting);
     let distance = dense.distance(&moved(case, &after), &dense.damping(lambda, D::FISHER));
     prop_assert!(
         distance <= STEP,
         "{distance:e} from the solution, {report:?}"
     );
-    let solve = report.solve.expect("a solve");
     prop_assert_eq!(
         (solve.damping, solve.rate, solve.attempts),
         (lambda, 1.0, 1)
@@ -248,7 +257,7 @@ fn report_is_true<D: DampingMetric<f64> + Copy>(
     let (after, report, next) = step(case, method, setting);
     let dense = Dense::new(case, setting);
     let before = dense.loss(case, &case.params);
-    is_close("the loss", report.loss, before)?;
+    is_close_loss("the loss", report.loss, before)?;
     is_close("|g|", report.gradient_norm, dense.gradient.norm())?;
     let solve = report.solve.expect("a solve");
     if report.outcome != Outcome::Accepted {
@@ -273,9 +282,9 @@ fn report_is_true<D: DampingMetric<f64> + Copy>(
     }
     let reached = dense.loss(case, &after);
     let loss_after = report.loss_after.expect("a loss");
-    is_close("the loss after the step", loss_after, reached)?;
+    is_close_loss("the loss after the step", loss_after, reached)?;
     prop_assert!(
-        loss_after <= report.loss * (1.0 + 1e-14),
+        loss_after <= report.loss * (1.0 + 1e-14) + LOSS_FLOOR,
         "the loss rose: {report:?}"
     );
     let actual = reached - before;

@@ -52,9 +52,14 @@ pub(crate) const STEP: f64 = 1e-7;
 /// `f64`, where the difference is at least 10⁻⁵ of the loss (smaller ones are left out).
 pub(crate) const REPORTED: f64 = 1e-7;
 
-/// The KL divergence of a step against its second-order term, at 10⁻¹⁰ nats: the third-order term is
-/// smaller by the length of the step at the outputs, 10⁻⁵, times the curvature of the network along it,
-/// which damping lets be some 10².
+/// The absolute error of a loss in `f64`: a categorical one is ln Σ exp − z, whose logarithm of 1 + x is
+/// off by ε however small x is, and so are logits of order 100 by some ε each.
+pub(crate) const LOSS_FLOOR: f64 = 1e-13;
+
+/// The KL divergence of a step against its second-order term, at 10⁻¹² nats: the third-order term is
+/// smaller by the length of the step at the outputs, 10⁻⁶, times the curvature of the network along it,
+/// which is up to 10³ where a narrow layer makes parameters move far for little. The difference of two
+/// cross-entropies of order 10 is off by 10⁻¹⁵.
 pub(crate) const KL_THIRD_ORDER: f64 = 1e-2;
 
 /// Linear regression at λ = 10⁻¹²: the solution is off by λ/σ² of it, with the smallest singular value

@@ -1,39 +1,51 @@
-//! Steps that are given up, at every slice.
+//! Steps that are given up, at every slice; steps that are cut into slices.
 
-use natgrad::data::{Metric, Ring};
-use natgrad::optimizer::Method;
+use natgrad::data::{Metric, Ring, Target};
+use natgrad::optimizer::{Outcome, Progress};
 use natgrad::{Activation, Likelihood, Plan, Room, Trainer, init};
 
 use crate::setup::{
-    EXAMPLES, Natural, World, bits, continuation, for_every_method, sliced, to_ready, warmed,
+    EXAMPLES, Entry, LIKELIHOODS, Learner, Natural, Subject, Trace, World, bits, continuation,
+    for_every_method, scheduled, snapshot, to_ready, warmed,
 };
 
-fn abandoning_changes_nothing<M: Method<f32> + Copy>(method: M) {
-    for likelihood in [
-        Likelihood::Gaussian,
-        Likelihood::Bernoulli,
-        Likelihood::Categorical,
-    ] {
-        let world = World::new(likelihood);
+/// Begins a step, takes so many slices, and gives it up.
+fn given_up<'a, M: Subject>(
+    trainer: &mut Learner<'a, M>,
+    world: &'a World,
+    entry: Entry,
+    metric: Metric<'a, f32>,
+    slices: usize,
+) {
+    entry.begin(trainer, world.batch(), metric).expect("room");
+    for _ in 0..slices {
+        trainer.advance().expect("a good step");
+    }
+    trainer.abandon();
+    assert!(!trainer.is_busy());
+}
+
+fn abandoning_changes_nothing<M: Subject>(method: M) {
+    let worlds = LIKELIHOODS.map(World::new);
+    for world in worlds.into_iter().chain([World::gaussian().pulled()]) {
         let expected = warmed(&world, method, continuation);
-        let slices = warmed(&world, method, |trainer, world| {
-            trainer
-                .begin(world.batch(), Metric::Leading(6))
-                .expect("room");
-            to_ready(trainer).expect("a good step")
-        });
-        for given_up in 0..=slices + 1 {
-            let found = warmed(&world, method, |trainer, world| {
-                trainer
-                    .begin(world.batch(), Metric::Leading(6))
+        for entry in [Entry::Copied, Entry::InPlace] {
+            let slices = warmed(&world, method, |trainer, world| {
+                let batch = world.batch();
+                entry
+                    .begin(trainer, batch, Metric::Leading(6))
                     .expect("room");
-                for _ in 0..given_up {
-                    trainer.advance().expect("a good step");
-                }
-                trainer.abandon();
-                continuation(trainer, world)
+                to_ready(trainer).expect("a good step")
             });
-            assert_eq!(found, expected, "given up after {given_up} slices");
+            for slices in 0..=slices + 1 {
+                let found = warmed(&world, method, |trainer, world| {
+                    let before = snapshot(trainer);
+                    given_up(trainer, world, entry, Metric::Leading(6), slices);
+                    assert_eq!(snapshot(trainer), before);
+                    continuation(trainer, world)
+                });
+                assert_eq!(found, expected, "{entry:?} given up after {slices} slices");
+            }
         }
     }
 }
@@ -43,71 +55,179 @@ fn an_abandoned_step_leaves_no_trace() {
     for_every_method!(abandoning_changes_nothing);
 }
 
-/// The one exception: the solver starts cold again.
-#[test]
-fn an_abandoned_step_costs_the_warm_start_and_nothing_else() {
-    let world = World::gaussian();
-    let mut warm = Natural::default();
-    warm.warm_start = 0.3;
-    // Short steps: the last direction is a good start for the next.
-    (warm.rate, warm.stop.iterations) = (0.05, 3);
-    let undisturbed = warmed(&world, warm, |trainer, world| {
-        let report = trainer.step(world.batch(), Metric::Same).expect("a step");
-        (report.loss, bits(trainer.params()))
+fn abandoning_a_guarded_step_changes_nothing<M: Subject + natgrad::optimizer::Guarded>(method: M) {
+    let world = World::new(Likelihood::Bernoulli);
+    let expected = warmed(&world, method, |trainer, world| {
+        trainer.hold_out(world.leading(5)).expect("idle");
+        continuation(trainer, world)
     });
-    let abandoned = warmed(&world, warm, |trainer, world| {
-        trainer.begin(world.batch(), Metric::Same).expect("room");
-        for _ in 0..12 {
-            trainer.advance().expect("a good step");
+    for slices in 0.. {
+        let (found, ready) = warmed(&world, method, |trainer, world| {
+            trainer.hold_out(world.leading(5)).expect("idle");
+            let metric = Metric::On(world.others());
+            Entry::Copied
+                .begin(trainer, world.batch(), metric)
+                .expect("room");
+            let mut last = Progress::Working;
+            for _ in 0..slices {
+                last = trainer.advance().expect("a good step");
+            }
+            trainer.abandon();
+            (continuation(trainer, world), last == Progress::Ready)
+        });
+        assert_eq!(found, expected, "given up after {slices} slices");
+        if ready {
+            assert!(slices > 20, "a step has more slices");
+            break;
         }
-        trainer.abandon();
-        let report = trainer.step(world.batch(), Metric::Same).expect("a step");
-        (report.loss, bits(trainer.params()))
-    });
-    // The same without a warm start in that step.
-    let cold = warmed(&world, warm, |trainer, world| {
-        // A step that is refused at its first example clears the warm start and does nothing else.
-        let mut bad = world.inputs.clone();
-        bad[0] = f32::NAN;
-        let batch = natgrad::Batch::new(bad.as_slice(), world.values.as_slice());
-        assert!(trainer.step(batch, Metric::Same).is_err());
-        let report = trainer.step(world.batch(), Metric::Same).expect("a step");
-        (report.loss, bits(trainer.params()))
-    });
-    assert_eq!(abandoned, cold);
-    assert_eq!(abandoned.0, undisturbed.0, "the loss before the step");
-    assert_ne!(abandoned.1, undisturbed.1, "a warm start that did nothing");
+    }
 }
 
-fn slices_are_the_step<M: Method<f32> + Copy>(method: M) {
-    for likelihood in [Likelihood::Gaussian, Likelihood::Categorical] {
-        let world = World::new(likelihood);
-        for metric in [
-            |_: &World| Metric::Same,
-            |_: &World| Metric::Leading(3),
-            |world: &World| {
-                // Leaked: the closure's type has no lifetime to name.
-                let inputs: &'static [f32] = world.inputs[9..].to_vec().leak();
-                Metric::On(natgrad::Batch::unlabelled(inputs))
-            },
-        ] {
-            let whole = warmed(&world, method, |trainer, world| {
-                trainer.step(world.batch(), metric(world)).expect("a step");
+#[test]
+fn an_abandoned_step_under_a_guard_leaves_no_trace() {
+    abandoning_a_guarded_step_changes_nothing(Natural::default());
+    abandoning_a_guarded_step_changes_nothing(scheduled());
+}
+
+/// Natural gradient to which the last direction is a good start for the next: the steps are short, and
+/// so are the solves.
+fn warm() -> Natural {
+    let mut method = Natural::default();
+    method.warm_start = 0.5;
+    (method.rate, method.stop.iterations) = (0.05, 3);
+    method
+}
+
+/// The same without a look at the flag that a step has left a result to start from.
+fn but_for_the_warm_start(mut trace: Trace) -> Trace {
+    trace.method = trace.method.replace("warm: true", "warm: false");
+    trace
+}
+
+/// How a run goes on after a cold start: in fresh memory, from the same parameters and the same λ.
+fn cold(world: &World, method: Natural) -> Trace {
+    let (method, params) = warmed(world, method, |trainer, _| {
+        (*trainer.method(), trainer.params().to_vec())
+    });
+    let world = World {
+        params,
+        ..world.clone()
+    };
+    but_for_the_warm_start(world.with(method, continuation))
+}
+
+/// The one exception.
+#[test]
+fn an_abandoned_step_costs_the_warm_start_and_nothing_else() {
+    for world in LIKELIHOODS.map(World::new) {
+        let untouched = warmed(&world, warm(), continuation);
+        let cold = cold(&world, warm());
+        assert_ne!(
+            untouched.numbers, cold.numbers,
+            "a warm start that does nothing"
+        );
+        let slices = warmed(&world, warm(), |trainer, world| {
+            trainer.begin(world.batch(), Metric::Same).expect("room");
+            to_ready(trainer).expect("a good step")
+        });
+        for slices in 0..=slices + 1 {
+            let found = warmed(&world, warm(), |trainer, world| {
+                given_up(trainer, world, Entry::Copied, Metric::Same, slices);
                 continuation(trainer, world)
             });
-            let cut = warmed(&world, method, |trainer, world| {
-                sliced(trainer, world.batch(), metric(world)).expect("a step");
-                continuation(trainer, world)
+            // A step that has not come to its solve may keep its warm start.
+            let kept = found == untouched;
+            let lost = but_for_the_warm_start(found) == cold;
+            assert!(kept || lost, "given up after {slices} slices");
+        }
+    }
+}
+
+/// The next solve starts at a multiple of the last result, not at the result.
+#[test]
+fn a_warm_start_has_a_strength() {
+    let world = World::gaussian();
+    let [half, all] = [0.5, 1.0].map(|strength| {
+        let mut method = warm();
+        method.warm_start = strength;
+        warmed(&world, method, continuation).numbers
+    });
+    assert_ne!(half, all);
+}
+
+/// A step that is stationary, rejected or refused may have overwritten the last result, too.
+#[test]
+fn no_other_end_of_a_step_costs_more_than_the_warm_start() {
+    let world = World::gaussian();
+    let untouched = warmed(&world, warm(), continuation);
+    let cold = cold(&world, warm());
+    let mut bad = world.clone();
+    bad.inputs[25] = f32::NAN;
+    let stationary = warmed(&world, warm(), |trainer, world| {
+        let pleased = world.pleased(trainer);
+        let report = trainer.step(pleased.batch(), Metric::Same).expect("a step");
+        assert_eq!(report.outcome, Outcome::Stationary);
+        continuation(trainer, world)
+    });
+    let rejected = warmed(&world, warm(), |trainer, world| {
+        trainer.method_mut().expect("idle").rate = 1e30;
+        let report = trainer.step(world.batch(), Metric::Same).expect("a step");
+        assert_eq!(report.outcome, Outcome::Rejected);
+        trainer.method_mut().expect("idle").rate = warm().rate;
+        continuation(trainer, world)
+    });
+    let refused = warmed(&world, warm(), |trainer, world| {
+        trainer
+            .step(world.batch(), Metric::On(bad.batch()))
+            .expect_err("a metric that is not finite");
+        continuation(trainer, world)
+    });
+    for (end, found) in [
+        ("stationary", stationary),
+        ("rejected", rejected),
+        ("refused", refused),
+    ] {
+        let kept = found == untouched;
+        assert!(kept || but_for_the_warm_start(found) == cold, "{end}");
+    }
+}
+
+/// Inference and losses between two steps use the scratch memory only.
+#[test]
+fn looking_at_the_network_leaves_no_trace() {
+    fn check<M: Subject>(method: M) {
+        let world = World::gaussian();
+        let expected = warmed(&world, method, continuation);
+        let found = warmed(&world, method, |trainer, world| {
+            let mut out = [0.0; 2 * EXAMPLES];
+            trainer.loss(world.batch()).expect("idle");
+            trainer
+                .predict(world.inputs.as_slice(), &mut out)
+                .expect("idle");
+            continuation(trainer, world)
+        });
+        assert_eq!(found, expected);
+    }
+    for_every_method!(check);
+    check(warm());
+}
+
+fn slices_are_the_step<M: Subject>(method: M) {
+    for world in LIKELIHOODS.map(World::new) {
+        let metrics: [for<'a> fn(&'a World) -> Metric<'a, f32>; 4] = [
+            |_| Metric::Same,
+            |_| Metric::Leading(3),
+            |world| Metric::On(world.others()),
+            |world| Metric::On(world.batch()),
+        ];
+        for metric in metrics {
+            let [whole, copied, in_place] = Entry::ALL.map(|entry| {
+                warmed(&world, method, |trainer, world| {
+                    let report = entry.run(trainer, world.batch(), metric(world));
+                    (report.expect("a step"), continuation(trainer, world))
+                })
             });
-            let in_place = warmed(&world, method, |trainer, world| {
-                trainer
-                    .begin_in_place(world.batch(), metric(world))
-                    .expect("idle");
-                to_ready(trainer).expect("a good step");
-                trainer.finish().expect("ready");
-                continuation(trainer, world)
-            });
-            assert!(cut == whole && in_place == whole);
+            assert!(copied == whole && in_place == whole);
         }
     }
 }
@@ -117,86 +237,111 @@ fn slices_copied_or_in_place_are_the_step() {
     for_every_method!(slices_are_the_step);
 }
 
-#[test]
-fn a_deadline_cuts_anywhere() {
+fn a_deadline_may_cut_anywhere<M: Subject>(method: M) {
     let world = World::new(Likelihood::Categorical);
-    let expected = warmed(&world, Natural::default(), |trainer, world| {
-        sliced(trainer, world.batch(), Metric::Same).expect("a step");
-        bits(trainer.params())
+    let expected = warmed(&world, method, |trainer, world| {
+        trainer.step(world.batch(), Metric::Same).expect("a step");
+        continuation(trainer, world)
     });
     for budget in 1..9 {
-        let found = warmed(&world, Natural::default(), |trainer, world| {
+        let found = warmed(&world, method, |trainer, world| {
+            let slices = {
+                trainer.begin(world.batch(), Metric::Same).expect("room");
+                let slices = to_ready(trainer).expect("a good step");
+                trainer.abandon();
+                slices
+            };
             trainer.begin(world.batch(), Metric::Same).expect("room");
+            assert_eq!(trainer.advance_until(|| true), Ok(Progress::Working));
             let mut pauses = 0;
+            let mut asked = 0;
             loop {
                 let mut left = budget;
-                let progress = trainer
-                    .advance_until(|| {
-                        left -= 1;
-                        left < 0
-                    })
-                    .expect("a good step");
-                if progress == natgrad::optimizer::Progress::Ready {
+                let progress = trainer.advance_until(|| {
+                    asked += 1;
+                    left -= 1;
+                    left < 0
+                });
+                if progress.expect("a good step") == Progress::Ready {
                     break;
                 }
                 pauses += 1;
             }
-            assert!(pauses > 5, "never paused");
+            // As often as before each slice, the last one included, and once more at each pause.
+            assert_eq!(asked, slices + 1 + pauses);
             trainer.finish().expect("ready");
-            bits(trainer.params())
+            continuation(trainer, world)
         });
         assert_eq!(found, expected, "{budget} slices at a time");
     }
 }
 
-/// `begin` has copied the examples: the ring they came from goes on.
+#[test]
+fn a_deadline_cuts_anywhere() {
+    for_every_method!(a_deadline_may_cut_anywhere);
+}
+
+/// Trains from two rings, one for the gradient and one for the metric, which go on between the slices if
+/// `disturbed`.
+fn from_rings<Y: Target<f32>>(
+    likelihood: Likelihood,
+    target: impl Fn(u8) -> Y,
+    disturbed: bool,
+) -> Vec<u32> {
+    type Streaming<'a> = Trainer<'a, f32, Natural, 1>;
+    let plan = Plan::new([2, 4, 2], Activation::Tanh, likelihood).expect("a plan");
+    let mut params = vec![0.0; plan.params()];
+    init::glorot(&plan, 2, &mut params).expect("the length of the plan");
+    let room = Room {
+        batch: EXAMPLES,
+        metric: EXAMPLES,
+    };
+    let mut workspace = vec![0.0; Streaming::workspace_len(&plan.model(), room)];
+    let mut trainer =
+        Streaming::new(&plan, &mut params, &mut workspace, Natural::default()).expect("a trainer");
+    let sample = |i: u8| [f32::from(i % 7) - 3.0, f32::from(i % 5) - 2.0];
+    let mut full: Ring<f32, 2, Y, EXAMPLES> = Ring::new();
+    for i in 0..14 {
+        full.push(sample(i), target(i)).expect("finite");
+    }
+    let mut seen = Vec::new();
+    for kind in 0..3 {
+        let (mut ring, mut other) = (full.clone(), full.clone());
+        other.push(sample(4), target(4)).expect("finite");
+        let metric = match kind {
+            0 => Metric::Same,
+            1 => Metric::Leading(4),
+            _ => Metric::On(other.batch()),
+        };
+        trainer.begin(ring.batch(), metric).expect("room");
+        let mut i = 14_u8;
+        loop {
+            if disturbed {
+                ring.push(sample(i), target(i)).expect("finite");
+                other.push(sample(i / 2), target(i / 2)).expect("finite");
+                i = i.wrapping_add(3);
+            }
+            if trainer.advance().expect("a step") == Progress::Ready {
+                break;
+            }
+        }
+        trainer.finish().expect("ready");
+        seen.extend(bits(trainer.params()));
+    }
+    seen
+}
+
+/// `begin` has copied the examples: the rings they came from go on.
 #[test]
 fn pushing_into_the_ring_between_slices_changes_nothing() {
-    fn run<Y: natgrad::data::Target<f32>>(
-        likelihood: Likelihood,
-        target: impl Fn(u8) -> Y,
-        disturbed: bool,
-    ) -> Vec<u32> {
-        let plan = Plan::new([2, 4, 2], Activation::Tanh, likelihood).expect("a plan");
-        let mut params = vec![0.0; plan.params()];
-        init::glorot(&plan, 2, &mut params).expect("the length of the plan");
-        let room = Room {
-            batch: EXAMPLES,
-            metric: EXAMPLES,
-        };
-        let len = Trainer::<f32, Natural, 1>::workspace_len(&plan.model(), room);
-        let mut workspace = vec![0.0; len];
-        let mut trainer =
-            Trainer::<f32, Natural, 1>::new(&plan, &mut params, &mut workspace, Natural::default())
-                .expect("a trainer");
-        let mut ring: Ring<f32, 2, Y, EXAMPLES> = Ring::new();
-        let sample = |i: u8| [f32::from(i % 7) - 3.0, f32::from(i % 5) - 2.0];
-        for i in 0..14 {
-            ring.push(sample(i), target(i)).expect("finite");
-        }
-        let kept = ring.clone();
-        for metric in [Metric::Same, Metric::Leading(4), Metric::On(kept.batch())] {
-            ring = kept.clone();
-            trainer.begin(ring.batch(), metric).expect("room");
-            let mut i = 14;
-            while trainer.advance().expect("a step") != natgrad::optimizer::Progress::Ready {
-                if disturbed {
-                    ring.push(sample(i), target(i)).expect("finite");
-                    i = i.wrapping_add(3);
-                }
-            }
-            trainer.finish().expect("ready");
-        }
-        bits(trainer.params())
-    }
     let values = |i: u8| [f32::from(i % 3) - 1.0, 0.5];
     let class = |i: u8| u16::from(i % 2);
     assert_eq!(
-        run(Likelihood::Gaussian, values, false),
-        run(Likelihood::Gaussian, values, true)
+        from_rings(Likelihood::Gaussian, values, false),
+        from_rings(Likelihood::Gaussian, values, true)
     );
     assert_eq!(
-        run(Likelihood::Categorical, class, false),
-        run(Likelihood::Categorical, class, true)
+        from_rings(Likelihood::Categorical, class, false),
+        from_rings(Likelihood::Categorical, class, true)
     );
 }

@@ -1,211 +1,238 @@
-//! Steps that fail: on data that cannot be used, on numbers that overflow.
+//! Steps that fail on numbers: losses and updates that overflow, memory full of garbage.
 
-use natgrad::data::{Batch, DataError, Metric, Targets};
-use natgrad::optimizer::{Adam, Method, NaturalGradient, Outcome};
-use natgrad::{Error, Likelihood, Trainer};
+use natgrad::damping::DampingPolicy;
+use natgrad::data::{Batch, Metric};
+use natgrad::line_search::LineSearch;
+use natgrad::optimizer::{Acceptance, Adam, Outcome};
+use natgrad::{Activation, Error, Likelihood, Plan};
 use proptest::prelude::*;
 
 use crate::setup::{
-    EXAMPLES, Learner, Natural, World, bits, continuation, for_every_method, plain, sliced,
-    to_ready, warmed,
+    Backtracking, EXAMPLES, Entry, LIKELIHOODS, Learner, Natural, Subject, World, bits,
+    continuation, for_every_method, momentum, nesterov, plain, scheduled, snapshot, to_ready,
+    warmed,
 };
-
-/// A spoilt world: what is wrong with it, and the error that says so.
-fn spoilt(likelihood: Likelihood) -> Vec<(World, DataError)> {
-    let good = World::new(likelihood);
-    let mut cases = Vec::new();
-    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let mut world = good.clone();
-        world.inputs[3 * 6 + 2] = bad;
-        let error = DataError::Input {
-            example: 6,
-            feature: 2,
-        };
-        cases.push((world, error));
-    }
-    let mut target = |spoil: &dyn Fn(&mut World)| {
-        let mut world = good.clone();
-        spoil(&mut world);
-        cases.push((world, DataError::Target { example: 4 }));
-    };
-    match likelihood {
-        Likelihood::Gaussian => {
-            target(&|world| world.values[9] = f32::NAN);
-            target(&|world| world.values[8] = f32::INFINITY);
-        }
-        Likelihood::Bernoulli => {
-            target(&|world| world.values[9] = 2.0);
-            target(&|world| world.values[8] = -0.1);
-            target(&|world| world.values[8] = f32::NAN);
-        }
-        Likelihood::Categorical => {
-            target(&|world| world.classes[4] = 2);
-            target(&|world| world.classes[4] = u16::MAX);
-        }
-    }
-    cases
-}
-
-const LIKELIHOODS: [Likelihood; 3] = [
-    Likelihood::Gaussian,
-    Likelihood::Bernoulli,
-    Likelihood::Categorical,
-];
-
-fn a_bad_example_changes_nothing<M: Method<f32> + Copy>(method: M) {
-    for likelihood in LIKELIHOODS {
-        let good = World::new(likelihood);
-        let expected = warmed(&good, method, continuation);
-        for (bad, error) in spoilt(likelihood) {
-            let error = Error::Data(error);
-            let found = warmed(&good, method, |trainer, good| {
-                let refused = trainer.step(bad.batch(), Metric::Same);
-                assert_eq!(refused, Err(error));
-                let refused = sliced(trainer, bad.batch(), Metric::Same);
-                assert_eq!(refused, Err(error));
-                assert_eq!(trainer.advance(), Err(Error::Idle), "the step is over");
-                continuation(trainer, good)
-            });
-            assert_eq!(found, expected, "{error}");
-        }
-    }
-}
-
-#[test]
-fn a_step_over_a_bad_example_leaves_no_trace() {
-    for_every_method!(a_bad_example_changes_nothing);
-}
-
-#[test]
-fn a_metric_or_a_guard_with_a_bad_example_is_refused() {
-    for likelihood in LIKELIHOODS {
-        let good = World::new(likelihood);
-        let expected = warmed(&good, Natural::default(), continuation);
-        for (bad, error) in spoilt(likelihood) {
-            let found = warmed(&good, Natural::default(), |trainer, good| {
-                let metric = trainer.step(good.batch(), Metric::On(bad.batch()));
-                if matches!(error, DataError::Input { .. }) {
-                    assert_eq!(metric, Err(Error::Data(error)));
-                    let cut = sliced(trainer, good.batch(), Metric::On(bad.batch()));
-                    assert_eq!(cut, Err(Error::Data(error)));
-                    continuation(trainer, good)
-                } else {
-                    assert!(metric.is_ok(), "the metric does not look at targets");
-                    expected.clone()
-                }
-            });
-            assert_eq!(found, expected, "{error}");
-
-            // The guard needs its targets.
-            let (mut params, mut workspace) = (good.params.clone(), good.workspace::<Natural>());
-            let mut trainer =
-                Learner::new(&good.plan, &mut params, &mut workspace, Natural::default())
-                    .expect("a trainer");
-            trainer.hold_out(bad.batch()).expect("the shape is right");
-            let refused = trainer.step(good.batch(), Metric::Same);
-            assert_eq!(refused, Err(Error::Data(error)));
-            assert_eq!(bits(trainer.params()), bits(&good.params));
-        }
-    }
-}
-
-#[test]
-fn batches_that_are_none_are_refused() {
-    let world = World::new(Likelihood::Categorical);
-    let gaussian = World::gaussian();
-    let inputs = world.inputs.as_slice();
-    let zeros = [0.0_f32; EXAMPLES];
-    let mut negative = [1.0_f32; EXAMPLES];
-    negative[3] = -1.0;
-    let mut broken = [1.0_f32; EXAMPLES];
-    broken[3] = f32::NAN;
-    let uneven = [0.4_f32; 2 * EXAMPLES];
-    let cases = [
-        (&world, Batch::unlabelled(inputs), DataError::Unlabelled),
-        (&world, Batch::empty(), DataError::Unlabelled),
-        (
-            &gaussian,
-            Batch::labelled(inputs, &world.classes),
-            DataError::ClassesWithoutCategories,
-        ),
-        (&world, world.batch().weighted(&zeros), DataError::Empty),
-        (
-            &world,
-            world.batch().weighted(&negative),
-            DataError::Weight { example: 3 },
-        ),
-        (
-            &world,
-            world.batch().weighted(&broken),
-            DataError::Weight { example: 3 },
-        ),
-        (
-            &world,
-            Batch::new(inputs, uneven.as_slice()),
-            DataError::Target { example: 0 },
-        ),
-        (
-            &world,
-            Batch::new(&inputs[..0], Targets::Classes(&[])),
-            DataError::Empty,
-        ),
-    ];
-    for (world, batch, error) in cases {
-        world.with(Natural::default(), |trainer, world| {
-            let found = [
-                trainer.step(batch, Metric::Same),
-                sliced(trainer, batch, Metric::Same),
-            ];
-            for found in found {
-                // An empty batch has no targets to miss.
-                let empty = found == Err(Error::Data(DataError::Empty)) && batch.is_empty();
-                assert!(
-                    found == Err(Error::Data(error)) || empty,
-                    "{found:?}, not {error}"
-                );
-            }
-            assert_eq!(bits(trainer.params()), bits(&world.params));
-        });
-    }
-}
-
-#[test]
-fn examples_of_weight_zero_may_hold_anything() {
-    for likelihood in LIKELIHOODS {
-        let world = World::new(likelihood);
-        let mut spoilt = world.clone();
-        spoilt.inputs[3 * 8] = f32::NAN;
-        spoilt.inputs[3 * 9 + 1] = f32::INFINITY;
-        spoilt.values[2 * 8] = f32::NAN;
-        spoilt.classes[9] = 77;
-        let mut weights = [1.0; EXAMPLES];
-        (weights[8], weights[9]) = (0.0, 0.0);
-        let run = |batch: Batch<'_, f32>| {
-            world.with(Natural::default(), |trainer, _| {
-                for _ in 0..4 {
-                    trainer.step(batch, Metric::Same).expect("a good step");
-                    sliced(trainer, batch, Metric::Same).expect("a good step");
-                }
-                bits(trainer.params())
-            })
-        };
-        assert_eq!(
-            run(spoilt.batch().weighted(&weights)),
-            run(world.leading(8))
-        );
-    }
-}
 
 #[test]
 fn a_loss_that_overflows_is_no_step() {
-    fn check<M: Method<f32> + Copy>(method: M) {
+    fn check<M: Subject>(method: M) {
         let world = World::gaussian();
-        let huge = [3e38_f32; 2 * EXAMPLES];
+        let huge = &*vec![3e38_f32; 2 * EXAMPLES].leak();
+        let expected = warmed(&world, method, continuation);
+        for entry in Entry::ALL {
+            let found = warmed(&world, method, |trainer, world| {
+                let batch = Batch::new(world.inputs.as_slice(), huge);
+                let before = snapshot(trainer);
+                let refused = entry.run(trainer, batch, Metric::Same);
+                assert_eq!(refused, Err(Error::NonFinite));
+                assert_eq!(trainer.finish(), Err(Error::Idle), "the step is over");
+                assert_eq!(snapshot(trainer), before);
+                continuation(trainer, world)
+            });
+            assert_eq!(found, expected, "{entry:?}");
+        }
+    }
+    for_every_method!(check);
+}
+
+/// A metric that overflows gives no direction, however strong the damping.
+#[test]
+fn a_metric_that_overflows_lets_nothing_through() {
+    let mut world = World::gaussian();
+    // No unit that saturates and would hide the overflow.
+    world.plan = Plan::new([3, 5, 2], Activation::Identity, Likelihood::Gaussian).expect("a plan");
+    let huge = &*vec![1e30_f32; 3 * EXAMPLES].leak();
+    let expected = warmed(&world, Natural::default(), continuation);
+    for entry in Entry::ALL {
+        let found = warmed(&world, Natural::default(), |trainer, world| {
+            let metric = Metric::On(Batch::unlabelled(huge));
+            let report = entry.run(trainer, world.batch(), metric);
+            let report = report.expect("an outcome");
+            assert_eq!(report.outcome, Outcome::Rejected);
+            let solve = report.solve.expect("a solve").solve;
+            assert_eq!((solve.last.count, solve.last.phi), (0, 0.0), "{solve:?}");
+            continuation(trainer, world)
+        });
+        assert_eq!(found, expected, "{entry:?}");
+    }
+}
+
+/// A guard whose loss is infinite before and after a step cannot vouch for it.
+#[test]
+fn a_guard_that_overflows_lets_nothing_through() {
+    let world = World::gaussian();
+    let far = &*vec![3e38_f32; 2 * EXAMPLES].leak();
+    let expected = warmed(&world, Natural::default(), continuation);
+    for entry in Entry::ALL {
+        let found = warmed(&world, Natural::default(), |trainer, world| {
+            let held_out = Batch::new(world.inputs.as_slice(), far);
+            trainer.hold_out(held_out).expect("idle");
+            let result = entry.run(trainer, world.batch(), Metric::Same);
+            let accepted = result.map(|report| report.outcome) == Ok(Outcome::Accepted);
+            assert!(!accepted, "{entry:?}: {result:?}");
+            trainer.hold_out(Batch::empty()).expect("idle");
+            continuation(trainer, world)
+        });
+        assert_eq!(found, expected, "{entry:?}");
+    }
+}
+
+/// A method, how it is made to overflow, and how that is undone.
+fn an_overflowing_update_changes_nothing<M: Subject>(
+    method: M,
+    spoil: fn(&mut M),
+    repair: fn(&mut M),
+) {
+    let mut world = World::gaussian();
+    // The last output depends on its bias alone, and only its target is far away: of the parameters, its
+    // five weights and its bias overflow, which are the last but one.
+    for weight in &mut world.params[25..30] {
+        *weight = 0.0;
+    }
+    let mut far = world.values.clone();
+    far.iter_mut().skip(1).step_by(2).for_each(|t| *t = 1e6);
+    let far = &*far.leak();
+    for young in [true, false] {
+        let run = |body: &dyn Fn(&mut Learner<'_, M>, &World)| {
+            let mut world = world.clone();
+            if !young {
+                // Steps that leave moments, and the last output where it is.
+                world
+                    .values
+                    .iter_mut()
+                    .skip(1)
+                    .step_by(2)
+                    .for_each(|t| *t = 0.0);
+            }
+            world.with(method, |trainer, world| {
+                if !young {
+                    for _ in 0..2 {
+                        trainer.step(world.batch(), Metric::Same).expect("a step");
+                    }
+                }
+                body(trainer, world);
+                continuation(trainer, world)
+            })
+        };
+        let expected = run(&|_, _| {});
+        let found = run(&|trainer, world| {
+            spoil(trainer.method_mut().expect("idle"));
+            let before = snapshot(trainer);
+            let batch = Batch::new(world.inputs.as_slice(), far);
+            let refused = trainer.step(batch, Metric::Same);
+            assert_eq!(refused, Err(Error::NonFiniteUpdate));
+            trainer.begin(batch, Metric::Same).expect("room");
+            to_ready(trainer).expect("a finite gradient");
+            assert_eq!(trainer.finish(), Err(Error::NonFiniteUpdate));
+            assert_eq!(trainer.finish(), Err(Error::Idle), "the step is over");
+            assert_eq!(snapshot(trainer), before);
+            repair(trainer.method_mut().expect("idle"));
+        });
+        assert_eq!(found, expected, "young: {young}");
+    }
+}
+
+#[test]
+fn an_update_that_overflows_in_its_last_numbers_is_not_committed() {
+    an_overflowing_update_changes_nothing(plain(), |m| m.rate = 1e33, |m| m.rate = 0.1);
+    an_overflowing_update_changes_nothing(momentum(), |m| m.rate = 1e33, |m| m.rate = 0.05);
+    an_overflowing_update_changes_nothing(nesterov(), |m| m.rate = 1e33, |m| m.rate = 0.05);
+    an_overflowing_update_changes_nothing(
+        {
+            let mut adam = Adam::new(0.01);
+            adam.epsilon = 1.0;
+            adam
+        },
+        |m| m.rate = 3e37,
+        |m| m.rate = 0.01,
+    );
+    // A λ that any commit changes.
+    let policy = DampingPolicy::Schedule {
+        start: 0,
+        every: 1,
+        factor: 0.9,
+    };
+    let mut unchecked = Natural::default();
+    unchecked.damping.policy = policy;
+    unchecked.acceptance = Acceptance::Unchecked;
+    an_overflowing_update_changes_nothing(unchecked, |m| m.rate = 1e34, |m| m.rate = 1.0);
+    let mut unchecked = Backtracking::default();
+    unchecked.damping.policy = policy;
+    unchecked.acceptance = Acceptance::Unchecked;
+    an_overflowing_update_changes_nothing(unchecked, |m| m.rate = 1e34, |m| m.rate = 1.0);
+}
+
+#[test]
+fn adam_at_an_absurd_rate_keeps_its_powers() {
+    let world = World::gaussian();
+    let expected = world.with(Adam::new(0.01), continuation);
+    let found = world.with(Adam::new(0.01), |trainer, world| {
+        trainer.method_mut().expect("idle").rate = f32::MAX;
+        let refused = trainer.step(world.batch(), Metric::Same);
+        assert_eq!(refused, Err(Error::NonFiniteUpdate));
+        trainer.method_mut().expect("idle").rate = 0.01;
+        continuation(trainer, world)
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn parameters_that_are_not_finite_are_refused() {
+    fn check<M: Subject>(method: M) {
+        let world = World::gaussian();
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in [0, 7, world.params.len() - 1] {
+                let (mut params, mut workspace) = (world.params.clone(), world.workspace::<M>());
+                params[place] = bad;
+                let trainer = Learner::new(&world.plan, &mut params, &mut workspace, method);
+                assert_eq!(trainer.map(|_| ()), Err(Error::NonFinite));
+            }
+        }
+    }
+    for_every_method!(check);
+}
+
+#[test]
+fn garbage_in_the_workspace_changes_nothing() {
+    fn check<M: Subject>(method: M) {
+        let world = World::new(Likelihood::Categorical);
+        let expected = world.with(method, continuation);
+        for garbage in [f32::NAN, f32::INFINITY, 7.5] {
+            for entry in Entry::ALL {
+                let mut params = world.params.clone();
+                let mut workspace = world.workspace::<M>();
+                workspace.extend([0.0; 100]);
+                workspace.fill(garbage);
+                let mut trainer = Learner::new(&world.plan, &mut params, &mut workspace, method)
+                    .expect("a trainer");
+                if !matches!(entry, Entry::Whole) {
+                    let (batch, metric) = (world.batch(), Metric::On(world.others()));
+                    entry.begin(&mut trainer, batch, metric).expect("room");
+                    to_ready(&mut trainer).expect("a step");
+                    trainer.abandon();
+                }
+                assert_eq!(continuation(&mut trainer, &world), expected);
+            }
+        }
+    }
+    for_every_method!(check);
+}
+
+/// Numbers that an absurd step has left in the workspace are not read by the next.
+#[test]
+fn garbage_of_a_failed_step_changes_nothing() {
+    fn check<M: Subject>(method: M) {
+        let world = World::gaussian();
         let expected = warmed(&world, method, continuation);
         let found = warmed(&world, method, |trainer, world| {
-            let batch = Batch::new(world.inputs.as_slice(), huge.as_slice());
-            assert_eq!(trainer.step(batch, Metric::Same), Err(Error::NonFinite));
-            assert_eq!(sliced(trainer, batch, Metric::Same), Err(Error::NonFinite));
+            let huge = [3e38; 3 * EXAMPLES];
+            let far = [1e19; 2 * EXAMPLES];
+            let batch = Batch::new(&huge, &far);
+            for _ in 0..2 {
+                // Whatever comes of it: gradients, images and rows are infinite or NaN.
+                trainer.step(batch, Metric::Same).expect_err("an overflow");
+            }
+            trainer.loss(batch).expect("idle");
             continuation(trainer, world)
         });
         assert_eq!(found, expected);
@@ -213,113 +240,145 @@ fn a_loss_that_overflows_is_no_step() {
     for_every_method!(check);
 }
 
+/// Drops the examples that `spoilt` holds garbage in.
+fn without<T: Copy>(rows: &[T], width: usize, places: &[usize]) -> Vec<T> {
+    rows.chunks(width)
+        .enumerate()
+        .filter(|(example, _)| !places.contains(example))
+        .flat_map(|(_, row)| row.iter().copied())
+        .collect()
+}
+
+/// At the front, in the middle, at the end of the batch, and a whole tile of them.
 #[test]
-fn an_update_that_overflows_is_not_committed() {
-    let world = World::gaussian();
-    let mut sgd = plain();
-    sgd.rate = f32::MAX;
-    world.with(sgd, |trainer, world| {
-        let big: Vec<f32> = world.values.iter().map(|v| v * 1e6).collect();
-        let batch = Batch::new(world.inputs.as_slice(), big.as_slice());
-        let refused = trainer.step(batch, Metric::Same);
-        assert_eq!(refused, Err(Error::NonFiniteUpdate));
-        assert_eq!(
-            sliced(trainer, batch, Metric::Same),
-            Err(Error::NonFiniteUpdate)
-        );
-        assert_eq!(bits(trainer.params()), bits(&world.params));
-        trainer.method_mut().expect("idle").rate = 0.1;
-        trainer.step(world.batch(), Metric::Same).expect("a step");
-    });
-    let expected = world.with(Adam::new(0.01), continuation);
-    let found = world.with(Adam::new(f32::MAX), |trainer, world| {
-        let refused = trainer.step(world.batch(), Metric::Same);
-        assert_eq!(refused, Err(Error::NonFiniteUpdate));
-        trainer.method_mut().expect("idle").rate = 0.01;
-        continuation(trainer, world)
-    });
-    assert_eq!(found, expected, "Adam's powers or moments have moved");
+fn examples_of_weight_zero_may_hold_anything() {
+    fn check<M: Subject>(method: M) {
+        for (likelihood, places) in LIKELIHOODS
+            .into_iter()
+            .flat_map(|l| [(l, vec![0, 5, 9]), (l, vec![4, 5, 6, 7])])
+        {
+            let good = World::new(likelihood);
+            let mut spoilt = good.clone();
+            let mut weights = [1.0; EXAMPLES];
+            for &example in &places {
+                spoilt.inputs[3 * example] = f32::NAN;
+                spoilt.inputs[3 * example + 1] = f32::INFINITY;
+                spoilt.values[2 * example] = f32::NAN;
+                spoilt.values[2 * example + 1] = f32::NEG_INFINITY;
+                spoilt.classes[example] = 77;
+                weights[example] = 0.0;
+            }
+            let reduced = World {
+                inputs: without(&good.inputs, 3, &places),
+                values: without(&good.values, 2, &places),
+                classes: without(&good.classes, 1, &places),
+                ..good.clone()
+            };
+            let (spoilt, reduced) = (spoilt.lasting(), reduced.lasting());
+            let weights: &'static [f32] = weights.to_vec().leak();
+            let run = |entry: Entry, batch: Batch<'static, f32>, on: bool| {
+                good.with(method, |trainer, _| {
+                    for _ in 0..3 {
+                        let metric = if on { Metric::On(batch) } else { Metric::Same };
+                        entry.run(trainer, batch, metric).expect("a good step");
+                    }
+                    bits(trainer.params())
+                })
+            };
+            for entry in Entry::ALL {
+                for on in [false, true] {
+                    let found = run(entry, spoilt.batch().weighted(weights), on);
+                    assert_eq!(found, run(entry, reduced.batch(), on), "{entry:?}");
+                }
+            }
+        }
+    }
+    for_every_method!(check);
 }
 
 #[test]
-fn parameters_that_are_not_finite_are_refused() {
-    let world = World::gaussian();
-    for bad in [f32::NAN, f32::INFINITY] {
-        let (mut params, mut workspace) = (world.params.clone(), world.workspace::<Natural>());
-        params[3] = bad;
-        let trainer = Trainer::<f32, Natural, 4>::new(
-            &world.plan,
-            &mut params,
-            &mut workspace,
-            Natural::default(),
-        );
-        assert_eq!(trainer.map(|_| ()), Err(Error::NonFinite));
-    }
+fn held_out_examples_of_weight_zero_may_hold_anything() {
+    let good = World::gaussian();
+    let mut spoilt = good.clone();
+    (spoilt.inputs[12], spoilt.values[8]) = (f32::NAN, f32::NAN);
+    let mut weights = [0.0; EXAMPLES];
+    weights[..3].fill(1.0);
+    let (spoilt, weights) = (spoilt.lasting(), &*weights.to_vec().leak());
+    let run = |held_out: Batch<'static, f32>| {
+        good.with(scheduled(), |trainer, world| {
+            trainer.hold_out(held_out).expect("idle");
+            continuation(trainer, world)
+        })
+    };
+    let expected = run(World::gaussian().lasting().leading(3));
+    assert_eq!(run(spoilt.batch().weighted(weights)), expected);
+}
+
+/// Fifty steps over data of any scale: no NaN in the weights, and none moved but by a step.
+fn stays_finite<M: Subject>(world: &World, method: M) -> Result<(), TestCaseError> {
+    world.with(method, |trainer, world| {
+        let mut before = bits(trainer.params());
+        for _ in 0..50 {
+            let result = trainer.step(world.batch(), Metric::Same);
+            let after = bits(trainer.params());
+            prop_assert!(trainer.params().iter().all(|p| p.is_finite()), "{result:?}");
+            let moved = matches!(result, Ok(report) if report.outcome == Outcome::Accepted);
+            prop_assert!(moved || before == after, "moved by {result:?}");
+            before = after;
+        }
+        Ok(())
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever the settings and the scale of the data: no NaN in the weights.
+    /// Whatever the settings and the scale of the data.
     #[test]
     fn parameters_stay_finite(
-        (input, target) in (-20.0..20.0_f32, -20.0..20.0_f32),
-        (rate, damping) in (-10.0..20.0_f32, -10.0..3.0_f32),
-        (finite, categorical, adam) in any::<(bool, bool, bool)>(),
+        (input, target) in (-30.0..30.0_f32, -30.0..30.0_f32),
+        (rate, damping) in (-10.0..38.0_f32, -10.0..3.0_f32),
+        likelihood in proptest::sample::select(LIKELIHOODS.to_vec()),
+        acceptance in proptest::sample::select(
+            vec![Acceptance::Unchecked, Acceptance::Finite, Acceptance::Decrease]
+        ),
+        (constant, search) in any::<(bool, bool)>(),
+        kind in 0..5,
     ) {
-        fn run<M: Method<f32>>(world: &World, method: M) -> Result<(), TestCaseError> {
-            world.with(method, |trainer, world| {
-                let mut before = bits(trainer.params());
-                for _ in 0..50 {
-                    let result = trainer.step(world.batch(), Metric::Same);
-                    let after = bits(trainer.params());
-                    prop_assert!(trainer.params().iter().all(|p| p.is_finite()), "{result:?}");
-                    let moved = matches!(result, Ok(report) if report.outcome == Outcome::Accepted);
-                    prop_assert!(moved || before == after, "moved by {result:?}");
-                    before = after;
-                }
-                Ok(())
-            })
-        }
-        let likelihood = if categorical { Likelihood::Categorical } else { Likelihood::Gaussian };
         let mut world = World::new(likelihood);
         let (input, target) = (10.0_f32.powf(input), 10.0_f32.powf(target));
         world.inputs.iter_mut().for_each(|x| *x *= input);
-        if !categorical {
+        if likelihood == Likelihood::Gaussian {
             world.values.iter_mut().for_each(|t| *t *= target);
         }
-        if adam {
-            run(&world, Adam::new(10.0_f32.powf(rate)))?;
-        } else {
-            let mut method: Natural = NaturalGradient::default();
-            method.rate = 10.0_f32.powf(rate);
-            method.damping.floor = 1e-10;
-            method.damping.value = 10.0_f32.powf(damping);
-            if finite {
-                method.acceptance = natgrad::optimizer::Acceptance::Finite;
-            }
-            run(&world, method)?;
+        let rate = 10.0_f32.powf(rate);
+        let mut natural = Natural::default();
+        let mut backtracking = Backtracking::default();
+        macro_rules! spoil {
+            ($method:ident) => {
+                $method.rate = rate;
+                $method.acceptance = acceptance;
+                $method.damping.floor = 1e-10;
+                $method.damping.value = 10.0_f32.powf(damping);
+                if constant {
+                    $method.damping.policy = DampingPolicy::Constant;
+                }
+                if search {
+                    $method.line_search = LineSearch::backtracking();
+                }
+            };
+        }
+        spoil!(natural);
+        spoil!(backtracking);
+        backtracking.warm_start = 0.95;
+        let (mut heavy, mut ahead) = (momentum(), nesterov());
+        (heavy.rate, ahead.rate) = (rate, rate);
+        match kind {
+            0 => stays_finite(&world, natural)?,
+            1 => stays_finite(&world, backtracking)?,
+            2 => stays_finite(&world, heavy)?,
+            3 => stays_finite(&world, ahead)?,
+            _ => stays_finite(&world, Adam::new(rate))?,
         }
     }
-}
-
-#[test]
-fn garbage_in_the_workspace_changes_nothing() {
-    fn check<M: Method<f32> + Copy>(method: M) {
-        let world = World::new(Likelihood::Categorical);
-        let expected = world.with(method, continuation);
-        for garbage in [f32::NAN, 7.5] {
-            let mut params = world.params.clone();
-            let mut workspace = world.workspace::<M>();
-            workspace.extend([0.0; 100]);
-            workspace.fill(garbage);
-            let mut trainer =
-                Learner::new(&world.plan, &mut params, &mut workspace, method).expect("a trainer");
-            trainer.begin(world.batch(), Metric::Same).expect("room");
-            to_ready(&mut trainer).expect("a step");
-            trainer.abandon();
-            assert_eq!(continuation(&mut trainer, &world), expected);
-        }
-    }
-    for_every_method!(check);
 }

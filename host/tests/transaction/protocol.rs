@@ -1,54 +1,71 @@
-//! The order of calls.
+//! The order of calls, the settings, the room.
 
+use natgrad::damping::{DampingPolicy, Ratio};
 use natgrad::data::{Batch, Metric};
-use natgrad::optimizer::{Anchor, L2, Method, Progress};
+use natgrad::line_search::LineSearch;
+use natgrad::optimizer::{Adam, Anchor, L2, Progress, Sgd};
 use natgrad::{Error, Likelihood, Room, ShapeError};
 
 use crate::setup::{
-    EXAMPLES, Learner, Natural, World, bits, continuation, for_every_method, to_ready, warmed,
+    EXAMPLES, Entry, Learner, Natural, Subject, World, bits, continuation, for_every_method,
+    momentum, nesterov, plain, snapshot, to_ready, warmed,
 };
 
-fn calls_out_of_order_are_refused<M: Method<f32> + Copy>(method: M) {
+fn calls_out_of_order_are_refused<M: Subject>(method: M) {
     let world = World::new(Likelihood::Categorical);
     let expected = warmed(&world, method, |trainer, world| {
         trainer.step(world.batch(), Metric::Same).expect("a step");
         continuation(trainer, world)
     });
-    let found = warmed(&world, method, |trainer, world| {
-        assert_eq!(trainer.advance(), Err(Error::Idle));
-        assert_eq!(trainer.advance_until(|| false), Err(Error::Idle));
-        assert_eq!(trainer.advance_until(|| true), Err(Error::Idle));
-        assert_eq!(trainer.finish(), Err(Error::Idle));
-        trainer.abandon();
-        assert!(!trainer.is_busy());
+    for entry in [Entry::Copied, Entry::InPlace] {
+        let slices = warmed(&world, method, |trainer, world| {
+            entry
+                .begin(trainer, world.batch(), Metric::Same)
+                .expect("room");
+            to_ready(trainer).expect("a good step")
+        });
+        let found = warmed(&world, method, |trainer, world| {
+            let before = snapshot(trainer);
+            assert_eq!(trainer.advance(), Err(Error::Idle));
+            assert_eq!(trainer.advance_until(|| false), Err(Error::Idle));
+            assert_eq!(trainer.advance_until(|| true), Err(Error::Idle));
+            assert_eq!(trainer.finish(), Err(Error::Idle));
+            trainer.abandon();
+            assert!(!trainer.is_busy());
+            assert_eq!(snapshot(trainer), before);
 
-        trainer.begin(world.batch(), Metric::Same).expect("room");
-        let mut early = 0;
-        loop {
-            assert!(trainer.is_busy());
-            let busy = Err(Error::Busy);
-            assert_eq!(trainer.begin(world.batch(), Metric::Same), busy);
-            assert_eq!(trainer.begin_in_place(world.batch(), Metric::Same), busy);
-            assert_eq!(trainer.step(world.batch(), Metric::Same), Err(Error::Busy));
-            assert_eq!(trainer.loss(world.batch()), Err(Error::Busy));
-            let mut out = [0.0; 2 * EXAMPLES];
-            assert_eq!(trainer.predict(world.inputs.as_slice(), &mut out), busy);
-            assert_eq!(trainer.regularise(L2::NONE), busy);
-            assert_eq!(trainer.method_mut().map(|_| ()), busy);
-            if trainer.advance().expect("a slice") == Progress::Ready {
-                break;
+            entry
+                .begin(trainer, world.batch(), Metric::Same)
+                .expect("room");
+            for slice in 0.. {
+                assert!(trainer.is_busy());
+                let busy = Err(Error::Busy);
+                assert_eq!(trainer.begin(world.batch(), Metric::Same), busy);
+                assert_eq!(trainer.begin_in_place(world.batch(), Metric::Same), busy);
+                assert_eq!(trainer.step(world.batch(), Metric::Same), Err(Error::Busy));
+                assert_eq!(trainer.loss(world.batch()), Err(Error::Busy));
+                let mut out = [0.0; 2 * EXAMPLES];
+                assert_eq!(trainer.predict(world.inputs.as_slice(), &mut out), busy);
+                assert_eq!(trainer.regularise(L2::NONE), busy);
+                assert_eq!(trainer.method_mut().map(|_| ()), busy);
+                assert_eq!(bits(trainer.params()), before.0, "before it is finished");
+                if slice < slices {
+                    assert_eq!(trainer.finish(), Err(Error::Unfinished), "slice {slice}");
+                }
+                if trainer.advance().expect("a slice") == Progress::Ready {
+                    assert_eq!(slice, slices);
+                    break;
+                }
             }
-            if early < 3 {
-                assert_eq!(trainer.finish(), Err(Error::Unfinished));
-                early += 1;
-            }
-        }
-        assert_eq!(trainer.advance(), Ok(Progress::Ready), "ready stays ready");
-        trainer.finish().expect("ready");
-        assert_eq!(trainer.finish(), Err(Error::Idle));
-        continuation(trainer, world)
-    });
-    assert_eq!(found, expected);
+            assert_eq!(trainer.advance(), Ok(Progress::Ready), "ready stays ready");
+            assert_eq!(trainer.advance_until(|| false), Ok(Progress::Ready));
+            trainer.finish().expect("ready");
+            assert!(!trainer.is_busy());
+            assert_eq!(trainer.finish(), Err(Error::Idle));
+            continuation(trainer, world)
+        });
+        assert_eq!(found, expected, "{entry:?}");
+    }
 }
 
 #[test]
@@ -66,72 +83,277 @@ fn a_guard_cannot_be_changed_during_a_step() {
     });
 }
 
+/// A setting out of range is refused at every door, and at no other moment; put right, it is forgotten.
+fn out_of_range<M: Subject>(method: M, spoils: &[fn(&mut M)]) {
+    let world = World::gaussian();
+    let expected = warmed(&world, method, continuation);
+    for (number, spoil) in spoils.iter().enumerate() {
+        let found = warmed(&world, method, |trainer, world| {
+            let good = *trainer.method();
+            spoil(trainer.method_mut().expect("idle"));
+            for entry in Entry::ALL {
+                let refused = entry.run(trainer, world.batch(), Metric::Same);
+                assert!(
+                    matches!(refused, Err(Error::Setting(_))),
+                    "{number}, {entry:?}: {refused:?}"
+                );
+                assert!(!trainer.is_busy());
+            }
+            *trainer.method_mut().expect("idle") = good;
+            continuation(trainer, world)
+        });
+        assert_eq!(found, expected, "{number}");
+
+        let mut spoilt = method;
+        spoil(&mut spoilt);
+        let (mut params, mut workspace) = (world.params.clone(), world.workspace::<M>());
+        let refused = Learner::new(&world.plan, &mut params, &mut workspace, spoilt);
+        assert!(
+            matches!(refused.map(|_| ()), Err(Error::Setting(_))),
+            "{number}"
+        );
+    }
+}
+
+fn policy(m: &mut Natural, low: f32, high: f32, raise: f32, lower: f32) {
+    m.damping.policy = DampingPolicy::LevenbergMarquardt {
+        ratio: Ratio::Linear,
+        low,
+        high,
+        raise,
+        lower,
+    };
+}
+
+fn effort(m: &mut Natural, few: u16, many: u16, raise: f32, lower: f32) {
+    m.damping.policy = DampingPolicy::Effort {
+        few,
+        many,
+        raise,
+        lower,
+    };
+}
+
+fn schedule(m: &mut Natural, every: u32, factor: f32) {
+    m.damping.policy = DampingPolicy::Schedule {
+        start: 0,
+        every,
+        factor,
+    };
+}
+
+fn search(m: &mut Natural, slope: f32, shrink: f32) {
+    m.line_search = LineSearch::Backtracking {
+        slope,
+        shrink,
+        tries: 3,
+    };
+}
+
 #[test]
-fn settings_are_checked_at_every_step() {
-    World::gaussian().with(Natural::default(), |trainer, world| {
-        trainer.method_mut().expect("idle").damping.value = f32::NAN;
-        for refused in [
-            trainer.step(world.batch(), Metric::Same).map(|_| ()),
-            trainer.begin(world.batch(), Metric::Same),
-            trainer.begin_in_place(world.batch(), Metric::Same),
-        ] {
-            assert!(matches!(refused, Err(Error::Setting(_))), "{refused:?}");
-        }
-        trainer.method_mut().expect("idle").damping.value = 1.0;
-        trainer.step(world.batch(), Metric::Same).expect("a step");
-        let anchor = vec![0.0; world.params.len()];
+fn settings_of_natural_gradient_are_checked_at_every_step() {
+    const NAN: f32 = f32::NAN;
+    const INF: f32 = f32::INFINITY;
+    let spoils: &[fn(&mut Natural)] = &[
+        |m| m.rate = 0.0,
+        |m| m.rate = -1.0,
+        |m| m.rate = NAN,
+        |m| m.rate = INF,
+        |m| m.warm_start = -0.1,
+        |m| m.warm_start = 1.1,
+        |m| m.warm_start = NAN,
+        |m| m.retry_raise = 1.0,
+        |m| m.retry_raise = NAN,
+        |m| m.retry_raise = INF,
+        |m| m.stop.iterations = 0,
+        |m| m.stop.residual = -1e-9,
+        |m| m.stop.residual = NAN,
+        |m| m.stop.progress = -1e-9,
+        |m| m.stop.progress = NAN,
+        |m| m.damping.value = 0.0,
+        |m| m.damping.value = -1.0,
+        |m| m.damping.value = NAN,
+        |m| m.damping.value = INF,
+        |m| m.damping.floor = 0.0,
+        |m| m.damping.floor = NAN,
+        |m| m.damping.floor = 2e4,
+        |m| m.damping.ceiling = 1e-4,
+        |m| m.damping.ceiling = NAN,
+        |m| m.damping.ceiling = INF,
+        |m| policy(m, 0.8, 0.7, 2.0, 0.5),
+        |m| policy(m, NAN, 0.7, 2.0, 0.5),
+        |m| policy(m, 0.2, NAN, 2.0, 0.5),
+        |m| policy(m, 0.2, 0.7, 0.9, 0.5),
+        |m| policy(m, 0.2, 0.7, NAN, 0.5),
+        |m| policy(m, 0.2, 0.7, INF, 0.5),
+        |m| policy(m, 0.2, 0.7, 2.0, 0.0),
+        |m| policy(m, 0.2, 0.7, 2.0, 1.1),
+        |m| policy(m, 0.2, 0.7, 2.0, NAN),
+        |m| effort(m, 5, 4, 2.0, 0.5),
+        |m| effort(m, 4, 5, 0.5, 0.5),
+        |m| effort(m, 4, 5, 2.0, 2.0),
+        |m| effort(m, 4, 5, NAN, 0.5),
+        |m| schedule(m, 0, 0.5),
+        |m| schedule(m, 1, 0.0),
+        |m| schedule(m, 1, NAN),
+        |m| schedule(m, 1, INF),
+        |m| search(m, -0.1, 0.5),
+        |m| search(m, 1.0, 0.5),
+        |m| search(m, NAN, 0.5),
+        |m| search(m, 0.1, 0.0),
+        |m| search(m, 0.1, 1.0),
+        |m| search(m, 0.1, NAN),
+        |m| m.trust.kl = 0.0,
+        |m| m.trust.kl = NAN,
+        |m| m.trust.logit = -1.0,
+        |m| m.trust.logit = NAN,
+    ];
+    out_of_range(Natural::default(), spoils);
+}
+
+#[test]
+fn settings_of_first_order_methods_are_checked_at_every_step() {
+    fn sgd<V: natgrad::optimizer::Velocity + Copy + core::fmt::Debug>(method: Sgd<f32, V>) {
+        let spoils: &[fn(&mut Sgd<f32, V>)] = &[
+            |m| m.rate = 0.0,
+            |m| m.rate = -1.0,
+            |m| m.rate = f32::NAN,
+            |m| m.rate = f32::INFINITY,
+            |m| m.momentum = 1.0,
+            |m| m.momentum = -0.1,
+            |m| m.momentum = f32::NAN,
+        ];
+        out_of_range(method, spoils);
+    }
+    sgd(plain());
+    sgd(momentum());
+    sgd(nesterov());
+    let spoils: &[fn(&mut Adam<f32>)] = &[
+        |m| m.rate = 0.0,
+        |m| m.rate = f32::NAN,
+        |m| m.rate = f32::INFINITY,
+        |m| m.beta1 = 1.0,
+        |m| m.beta1 = -0.1,
+        |m| m.beta1 = f32::NAN,
+        |m| m.beta2 = 1.0,
+        |m| m.beta2 = f32::NAN,
+        |m| m.epsilon = 0.0,
+        |m| m.epsilon = f32::NAN,
+        |m| m.epsilon = f32::INFINITY,
+    ];
+    out_of_range(Adam::new(0.01), spoils);
+}
+
+#[test]
+fn a_pull_is_checked_when_it_is_given() {
+    let world = World::gaussian().pulled();
+    let expected = warmed(&world, Natural::default(), continuation);
+    let found = warmed(&world, Natural::default(), |trainer, world| {
+        let finite = vec![0.0; world.params.len()].leak();
         for strength in [-1.0, f32::NAN, f32::INFINITY] {
             let refused = trainer.regularise(L2 {
                 strength,
-                anchor: Anchor::Zero,
+                anchor: Anchor::At(finite),
             });
             assert!(matches!(refused, Err(Error::Setting(_))), "{refused:?}");
         }
-        let short: &'static [f32] = anchor[1..].to_vec().leak();
         let refused = trainer.regularise(L2 {
             strength: 1.0,
-            anchor: Anchor::At(short),
+            anchor: Anchor::At(&finite[1..]),
         });
-        assert!(matches!(refused, Err(Error::Shape(_))), "{refused:?}");
+        let short = ShapeError {
+            what: "the anchor",
+            expected: finite.len(),
+            found: finite.len() - 1,
+        };
+        assert_eq!(refused, Err(Error::Shape(short)));
+        let broken = vec![f32::NAN; world.params.len()].leak();
+        let refused = trainer.regularise(L2 {
+            strength: 1.0,
+            anchor: Anchor::At(broken),
+        });
+        assert!(matches!(refused, Err(Error::Setting(_))), "{refused:?}");
+        continuation(trainer, world)
     });
+    assert_eq!(found, expected);
 }
 
 #[test]
 fn begin_asks_for_room_and_step_does_not() {
-    let world = World::gaussian();
-    let model = world.plan.model();
-    let other = Batch::unlabelled(&world.inputs[..9]);
-    for (metric, room) in [
-        (Metric::Same, 0),
-        (Metric::Leading(2), 0),
-        (Metric::On(other), 3),
-    ] {
-        let room = Room {
-            batch: EXAMPLES,
-            metric: room,
-        };
-        let enough = Learner::<Natural>::workspace_len(&model, room);
-        for missing in [0, 1] {
-            let mut params = world.params.clone();
-            let mut workspace = vec![0.0; enough - missing];
-            let mut trainer =
-                Learner::new(&world.plan, &mut params, &mut workspace, Natural::default())
+    fn check<M: Subject>(method: M) {
+        let world = World::new(Likelihood::Categorical);
+        let model = world.plan.model();
+        let other = Batch::unlabelled(&world.inputs[..9]);
+        for (metric, room) in [
+            (Metric::Same, 0),
+            (Metric::Leading(2), 0),
+            (Metric::On(other), 3),
+        ] {
+            let room = Room {
+                batch: EXAMPLES,
+                metric: room,
+            };
+            let enough = Learner::<M>::workspace_len(&model, room);
+            // Inputs, one value per output, a weight.
+            let none = Learner::<M>::workspace_len(&model, Room::NONE);
+            assert_eq!(enough - none, 6 * EXAMPLES + 4 * room.metric);
+            let mut results = Vec::new();
+            for length in [enough, enough + 1, enough + 1000, enough - 1, none] {
+                let mut params = world.params.clone();
+                let mut workspace = vec![0.0; length];
+                let mut trainer = Learner::new(&world.plan, &mut params, &mut workspace, method)
                     .expect("a trainer");
-            let begun = trainer.begin(world.batch(), metric);
-            if missing == 0 {
-                assert_eq!(begun, Ok(()));
-                to_ready(&mut trainer).expect("a step");
-                trainer.finish().expect("ready");
-            } else {
-                let refused = Error::Shape(ShapeError {
-                    what: "the workspace",
-                    expected: enough,
-                    found: enough - 1,
-                });
-                assert_eq!(begun, Err(refused));
-                assert_eq!(bits(trainer.params()), bits(&world.params));
-                trainer.step(world.batch(), metric).expect("no room needed");
+                let begun = trainer.begin(world.batch(), metric);
+                if length < enough {
+                    let refused = Error::Shape(ShapeError {
+                        what: "the workspace",
+                        expected: enough,
+                        found: length,
+                    });
+                    assert_eq!(begun, Err(refused));
+                    assert!(!trainer.is_busy());
+                    assert_eq!(bits(trainer.params()), bits(&world.params));
+                    trainer.step(world.batch(), metric).expect("no room needed");
+                } else {
+                    assert_eq!(begun, Ok(()));
+                    to_ready(&mut trainer).expect("a step");
+                    trainer.finish().expect("ready");
+                }
+                results.push(continuation(&mut trainer, &world));
             }
+            assert!(results.iter().all(|trace| *trace == results[0]));
         }
     }
+    for_every_method!(check);
+}
+
+#[test]
+fn a_trainer_asks_for_its_memory() {
+    fn check<M: Subject>(method: M) {
+        let world = World::gaussian();
+        let (n, least) = (
+            world.params.len(),
+            Learner::<M>::workspace_len(&world.plan.model(), Room::NONE),
+        );
+        let new = |params: usize, length: usize| {
+            let (mut params, mut workspace) = (vec![0.0; params], vec![0.0; length]);
+            Learner::new(&world.plan, &mut params, &mut workspace, method).map(|_| ())
+        };
+        let refused = |what, expected, found| {
+            Err(Error::Shape(ShapeError {
+                what,
+                expected,
+                found,
+            }))
+        };
+        assert_eq!(new(n, least), Ok(()));
+        assert_eq!(new(n, least + 7), Ok(()));
+        let short = refused("the workspace", least, least - 1);
+        assert_eq!(new(n, least - 1), short);
+        for other in [n - 1, n + 1] {
+            let refused = refused("the parameter vector", n, other);
+            assert_eq!(new(other, least), refused);
+        }
+    }
+    for_every_method!(check);
 }

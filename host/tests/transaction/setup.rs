@@ -1,18 +1,32 @@
 //! Networks, data and methods that the tests share.
 
+use core::fmt::Debug;
+
 use natgrad::damping::{DampingPolicy, Marquardt, Tikhonov};
 use natgrad::data::{Batch, Metric};
 use natgrad::krylov::Cg;
 use natgrad::optimizer::{
-    Method, Momentum, NaturalGradient, Nesterov, Plain, Progress, Report, Sgd,
+    Anchor, L2, Method, Momentum, NaturalGradient, Nesterov, Plain, Progress, Report, Sgd,
 };
 use natgrad::precondition::{Jacobi, Martens};
 use natgrad::{Activation, Error, Likelihood, Plan, Room, Trainer, init};
 
 pub(crate) const TILE: usize = 4;
+/// More than two tiles, and no multiple of one.
 pub(crate) const EXAMPLES: usize = 10;
 
+pub(crate) const LIKELIHOODS: [Likelihood; 3] = [
+    Likelihood::Gaussian,
+    Likelihood::Bernoulli,
+    Likelihood::Categorical,
+];
+
 pub(crate) type Learner<'a, M> = Trainer<'a, f32, M, TILE>;
+
+/// A method whose state can be looked at.
+pub(crate) trait Subject: Method<f32> + Copy + Debug {}
+
+impl<M: Method<f32> + Copy + Debug> Subject for M {}
 
 /// A network, its data and its memory.
 #[derive(Clone)]
@@ -22,33 +36,72 @@ pub(crate) struct World {
     pub(crate) inputs: Vec<f32>,
     pub(crate) values: Vec<f32>,
     pub(crate) classes: Vec<u16>,
+    pub(crate) l2: f32,
 }
 
 impl World {
     pub(crate) fn new(likelihood: Likelihood) -> Self {
-        let plan = Plan::new([3, 5, 2], Activation::Tanh, likelihood).expect("a plan");
-        let mut params = vec![0.0; plan.params()];
-        init::glorot(&plan, 5, &mut params).expect("the length of the plan");
         let wave = |i: usize, step: usize| {
             let place = u16::try_from(i * step % 97).expect("small");
             f32::from(place) / 48.0 - 1.0
         };
+        let inputs = (0..3 * EXAMPLES).map(|i| wave(i, 31)).collect();
+        let values = (0..2 * EXAMPLES).map(|i| wave(i, 17)).collect();
+        Self::of(likelihood, 5, inputs, values)
+    }
+
+    /// Data and initial parameters from a seed.
+    pub(crate) fn seeded(likelihood: Likelihood, seed: u32) -> Self {
+        // Numerical Recipes' linear congruential generator, whose upper bits are good enough.
+        let mut state = seed;
+        let mut draw = |len: usize| -> Vec<f32> {
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                f32::from(u16::try_from(state >> 16).expect("16 bits")) / 32768.0 - 1.0
+            };
+            (0..len).map(|_| next()).collect()
+        };
+        let (inputs, values) = (draw(3 * EXAMPLES), draw(2 * EXAMPLES));
+        Self::of(likelihood, u64::from(seed), inputs, values)
+    }
+
+    /// `values` between -1 and 1.
+    fn of(likelihood: Likelihood, seed: u64, inputs: Vec<f32>, mut values: Vec<f32>) -> Self {
+        let plan = Plan::new([3, 5, 2], Activation::Tanh, likelihood).expect("a plan");
+        let mut params = vec![0.0; plan.params()];
+        init::glorot(&plan, seed, &mut params).expect("the length of the plan");
+        let classes = values
+            .chunks(2)
+            .map(|pair| u16::from(pair[0] < -0.3))
+            .collect();
+        if likelihood != Likelihood::Gaussian {
+            for value in &mut values {
+                *value = (0.5 + 0.5 * *value).clamp(0.0, 1.0);
+            }
+        }
         Self {
             plan,
             params,
-            inputs: (0..3 * EXAMPLES).map(|i| wave(i, 31)).collect(),
-            values: (0..2 * EXAMPLES)
-                .map(|i| match likelihood {
-                    Likelihood::Gaussian => wave(i, 17),
-                    _ => 0.5 + 0.5 * wave(i, 17).clamp(-1.0, 1.0),
-                })
-                .collect(),
-            classes: (0..EXAMPLES).map(|i| u16::from(i % 3 == 0)).collect(),
+            inputs,
+            values,
+            classes,
+            l2: 0.0,
         }
     }
 
     pub(crate) fn gaussian() -> Self {
         Self::new(Likelihood::Gaussian)
+    }
+
+    /// The same with a pull of all parameters toward 0.
+    pub(crate) fn pulled(mut self) -> Self {
+        self.l2 = 0.01;
+        self
+    }
+
+    /// The same with no end to its life: for examples that are not copied.
+    pub(crate) fn lasting(self) -> &'static Self {
+        Box::leak(Box::new(self))
     }
 
     pub(crate) fn batch(&self) -> Batch<'_, f32> {
@@ -62,6 +115,20 @@ impl World {
     /// The first examples.
     pub(crate) fn leading(&self, examples: usize) -> Batch<'_, f32> {
         self.batch().leading(&self.plan.model(), examples)
+    }
+
+    /// The last examples, without their targets.
+    pub(crate) fn others(&self) -> Batch<'_, f32> {
+        Batch::unlabelled(&self.inputs[9..])
+    }
+
+    /// Targets that are the outputs at the parameters of `trainer`: a loss that cannot be lower.
+    pub(crate) fn pleased<M: Subject>(&self, trainer: &mut Learner<'_, M>) -> Self {
+        let mut world = self.clone();
+        trainer
+            .predict(self.inputs.as_slice(), &mut world.values)
+            .expect("idle");
+        world
     }
 
     /// Room for all examples, twice.
@@ -82,6 +149,11 @@ impl World {
         let (mut params, mut workspace) = (self.params.clone(), self.workspace::<M>());
         let mut trainer =
             Learner::new(&self.plan, &mut params, &mut workspace, method).expect("a trainer");
+        let l2 = L2 {
+            strength: self.l2,
+            anchor: Anchor::Zero,
+        };
+        trainer.regularise(l2).expect("idle");
         body(&mut trainer, self)
     }
 }
@@ -90,12 +162,22 @@ pub(crate) fn bits(params: &[f32]) -> Vec<u32> {
     params.iter().map(|p| p.to_bits()).collect()
 }
 
-/// Parameters and losses of some more steps: what any state that outlives a step shows in.
-pub(crate) fn continuation<M: Method<f32>>(
-    trainer: &mut Learner<'_, M>,
-    world: &World,
-) -> Vec<u32> {
-    let mut seen = bits(trainer.params());
+/// The parameters, and all that a method shows of itself: settings, λ, counters, powers.
+pub(crate) fn snapshot<M: Subject>(trainer: &Learner<'_, M>) -> (Vec<u32>, String) {
+    // `Debug` prints as many digits as tell a number from its neighbours.
+    (bits(trainer.params()), format!("{:?}", trainer.method()))
+}
+
+/// What any state that outlives a step shows in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trace {
+    pub(crate) method: String,
+    /// Parameters, losses and λ of some more steps.
+    pub(crate) numbers: Vec<u32>,
+}
+
+pub(crate) fn continuation<M: Subject>(trainer: &mut Learner<'_, M>, world: &World) -> Trace {
+    let (mut numbers, method) = snapshot(trainer);
     for steps in 0..6 {
         let batch = if steps % 2 == 0 {
             world.batch()
@@ -103,13 +185,13 @@ pub(crate) fn continuation<M: Method<f32>>(
             world.leading(7)
         };
         let report = trainer.step(batch, Metric::Same).expect("a good step");
-        seen.push(report.loss.to_bits());
-        seen.extend(bits(trainer.params()));
+        numbers.push(report.loss.to_bits());
+        numbers.extend(bits(trainer.params()));
         if let Some(solve) = report.solve {
-            seen.push(solve.damping.to_bits());
+            numbers.push(solve.damping.to_bits());
         }
     }
-    seen
+    Trace { method, numbers }
 }
 
 /// Slices until the step is ready; their number.
@@ -121,15 +203,42 @@ pub(crate) fn to_ready<M: Method<f32>>(trainer: &mut Learner<'_, M>) -> Result<u
     Ok(slices)
 }
 
-/// A step slice by slice over copied examples.
-pub(crate) fn sliced<M: Method<f32>>(
-    trainer: &mut Learner<'_, M>,
-    batch: Batch<'_, f32>,
-    metric: Metric<'_, f32>,
-) -> Result<Report<f32>, Error> {
-    trainer.begin(batch, metric)?;
-    to_ready(trainer)?;
-    trainer.finish()
+/// The ways to run a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Entry {
+    Whole,
+    Copied,
+    InPlace,
+}
+
+impl Entry {
+    pub(crate) const ALL: [Self; 3] = [Self::Whole, Self::Copied, Self::InPlace];
+
+    pub(crate) fn begin<'a, M: Method<f32>>(
+        self,
+        trainer: &mut Learner<'a, M>,
+        batch: Batch<'a, f32>,
+        metric: Metric<'a, f32>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::InPlace => trainer.begin_in_place(batch, metric),
+            _ => trainer.begin(batch, metric),
+        }
+    }
+
+    pub(crate) fn run<'a, M: Method<f32>>(
+        self,
+        trainer: &mut Learner<'a, M>,
+        batch: Batch<'a, f32>,
+        metric: Metric<'a, f32>,
+    ) -> Result<Report<f32>, Error> {
+        if matches!(self, Self::Whole) {
+            return trainer.step(batch, metric);
+        }
+        self.begin(trainer, batch, metric)?;
+        to_ready(trainer)?;
+        trainer.finish()
+    }
 }
 
 pub(crate) type Natural = NaturalGradient<f32, Cg, Jacobi, Marquardt>;
@@ -146,7 +255,7 @@ pub(crate) fn scheduled() -> Backtracking {
     method
 }
 
-/// Calls `$check` with every method, after two steps that have given it a state.
+/// Calls `$check` with every method.
 macro_rules! for_every_method {
     ($check:ident) => {
         $check(crate::setup::Natural::default());
@@ -171,7 +280,7 @@ pub(crate) fn nesterov() -> Sgd<f32, Nesterov> {
     Sgd::new(0.05)
 }
 
-/// A fresh trainer of a method, two steps old.
+/// A fresh trainer of a method, two steps old: its moments, counters and λ have moved.
 pub(crate) fn warmed<M: Method<f32>, R>(
     world: &World,
     method: M,

@@ -1,0 +1,284 @@
+//! λ: how each policy moves it, and its limits.
+
+use natgrad::damping::{DampingPolicy, Ratio};
+use natgrad::data::{Batch, Metric};
+use natgrad::line_search::Trust;
+use natgrad::optimizer::{NaturalGradient, Outcome, SolveReport};
+use natgrad::{Activation, Likelihood, Mlp, Plan, Trainer};
+use proptest::prelude::*;
+
+use crate::setup::{Backtracking, LIKELIHOODS, Natural, TILE, World, scheduled};
+
+const RAISE: f32 = 1.5;
+const LOWER: f32 = 0.5;
+
+fn marquardt(ratio: Ratio, low: f32, high: f32) -> DampingPolicy<f32> {
+    DampingPolicy::LevenbergMarquardt {
+        ratio,
+        low,
+        high,
+        raise: RAISE,
+        lower: LOWER,
+    }
+}
+
+/// One step with a policy, and with what else `set` sets: its report, and the factor on λ.
+macro_rules! factor {
+    ($world:expr, $method:expr, $policy:expr) => {{
+        let mut method = $method;
+        method.damping.policy = $policy;
+        $world.with(method, |trainer, world| {
+            let report = trainer.step(world.batch(), Metric::Same).expect("a step");
+            assert_eq!(report.outcome, Outcome::Accepted);
+            let solve: SolveReport<f32> = report.solve.expect("a solve");
+            (solve, trainer.method().damping.value / solve.damping)
+        })
+    }};
+}
+
+/// With the ratio of the step itself as a threshold: above, at and below it.
+#[test]
+fn levenberg_marquardt_follows_the_ratio() {
+    macro_rules! check {
+        ($method:expr) => {
+            for world in LIKELIHOODS.map(World::new) {
+                for ratio in [Ratio::Quadratic, Ratio::Linear] {
+                    let policy = |low, high| marquardt(ratio, low, high);
+                    let (solve, _) = factor!(world, $method, policy(0.0, 1.0));
+                    let found = solve.ratio.expect("a ratio");
+                    let (below, above) = (found.next_down(), found.next_up());
+                    for (low, high, expected) in [
+                        (below - 1.0, below, LOWER),
+                        (below, below, LOWER),
+                        (found, found, 1.0),
+                        (below, above, 1.0),
+                        (below, found, 1.0),
+                        (found, above, 1.0),
+                        (above, above, RAISE),
+                        (above, above + 1.0, RAISE),
+                    ] {
+                        let (_, factor) = factor!(world, $method, policy(low, high));
+                        assert_eq!(factor, expected, "{ratio:?} {found}: {low}, {high}");
+                    }
+                }
+            }
+        };
+    }
+    check!(Natural::default());
+    check!(scheduled());
+}
+
+/// The slope and the length of a step of some tens of parameters in `f32`, from parameters that have been
+/// rounded: a few hundred roundings of 6e-8, and the loss differences lose two digits.
+const RATIO_TOLERANCE: f64 = 1e-3;
+
+/// (L(θ + αd) − L(θ)) / (α g·d [+ ½ α² dᵀFd]), from the parameters before and after the step.
+#[test]
+fn the_ratio_is_the_actual_over_the_predicted_change() {
+    for world in LIKELIHOODS.map(World::new) {
+        let mut ratios = Vec::new();
+        for kind in [Ratio::Quadratic, Ratio::Linear] {
+            let mut method = Natural::default();
+            method.damping.policy = marquardt(kind, 0.25, 0.75);
+            method.rate = 0.7;
+            world.with(method, |trainer, world| {
+                let report = trainer.step(world.batch(), Metric::Same).expect("a step");
+                let solve = report.solve.expect("a solve");
+                let mut scratch = [0.0_f32; 999];
+                let mut gradient = vec![0.0; world.params.len()];
+                Mlp::<f32, TILE>::new(&world.plan, &world.params, &mut scratch)
+                    .expect("room")
+                    .gradient(&world.batch(), &mut gradient)
+                    .expect("a gradient");
+                let slope: f64 = trainer
+                    .params()
+                    .iter()
+                    .zip(&world.params)
+                    .zip(&gradient)
+                    .map(|((&after, &before), &g)| {
+                        (f64::from(after) - f64::from(before)) * f64::from(g)
+                    })
+                    .sum();
+                let predicted = match kind {
+                    Ratio::Linear => slope,
+                    Ratio::Quadratic => slope + f64::from(solve.kl),
+                };
+                let after = report.loss_after.expect("a loss");
+                let expected = (f64::from(after) - f64::from(report.loss)) / predicted;
+                let found = f64::from(solve.ratio.expect("a ratio"));
+                let error = (found - expected).abs();
+                assert!(
+                    error < RATIO_TOLERANCE * expected.abs(),
+                    "{found}, not {expected}"
+                );
+                ratios.push(found);
+            });
+        }
+        assert!(ratios[0] > 1.05 * ratios[1], "two definitions: {ratios:?}");
+    }
+}
+
+/// A change below the rounding of the loss says nothing about λ.
+#[test]
+fn a_ratio_of_roundings_moves_nothing() {
+    let world = World::gaussian();
+    // No ratio is that good.
+    for ratio in [Ratio::Quadratic, Ratio::Linear] {
+        let policy = marquardt(ratio, 1e9, 1e9);
+        let mut method = Natural::default();
+        let (_, factor) = factor!(world, method, policy);
+        assert_eq!(factor, RAISE);
+        method.rate = 1e-9;
+        let (_, factor) = factor!(world, method, policy);
+        assert_eq!(factor, 1.0);
+    }
+}
+
+#[test]
+fn effort_follows_the_iterations() {
+    let effort = |few, many| DampingPolicy::Effort {
+        few,
+        many,
+        raise: RAISE,
+        lower: LOWER,
+    };
+    for world in LIKELIHOODS.map(World::new) {
+        let (solve, _) = factor!(world, Natural::default(), effort(1, 2));
+        let count = solve.solve.last.count;
+        assert!(count > 3);
+        for (few, many, expected) in [
+            (count + 1, count + 2, LOWER),
+            (count, count, 1.0),
+            (count - 1, count + 1, 1.0),
+            (count - 1, count, 1.0),
+            (count - 2, count - 1, RAISE),
+        ] {
+            let (_, factor) = factor!(world, Natural::default(), effort(few, many));
+            assert_eq!(factor, expected, "{count} iterations: {few}, {many}");
+        }
+    }
+}
+
+/// Steps that are not taken do not count.
+#[test]
+fn a_schedule_counts_accepted_steps() {
+    let mut method = Natural::default();
+    method.damping.policy = DampingPolicy::Schedule {
+        start: 2,
+        every: 3,
+        factor: 0.5,
+    };
+    World::new(Likelihood::Bernoulli).with(method, |trainer, world| {
+        let mut expected = 1.0;
+        for step in 0..12 {
+            trainer.method_mut().expect("idle").rate = 1e30;
+            let (trust, retries) = {
+                let method = trainer.method_mut().expect("idle");
+                let kept = (method.trust, method.retries);
+                method.trust.logit = f32::INFINITY;
+                method.retries = 0;
+                kept
+            };
+            let report = trainer
+                .step(world.batch(), Metric::Same)
+                .expect("an outcome");
+            assert_eq!(report.outcome, Outcome::Rejected);
+            let method = trainer.method_mut().expect("idle");
+            (method.rate, method.trust, method.retries) = (1.0, trust, retries);
+
+            let report = trainer.step(world.batch(), Metric::Same).expect("a step");
+            assert_eq!(report.outcome, Outcome::Accepted);
+            let solve = report.solve.expect("a solve");
+            assert_eq!(
+                (solve.attempts, solve.damping),
+                (1, expected),
+                "step {step}"
+            );
+            if step >= 2 && (step - 2) % 3 == 0 {
+                expected *= 0.5;
+            }
+            assert_eq!(trainer.method().damping.value, expected, "step {step}");
+        }
+    });
+}
+
+#[test]
+fn a_constant_stays() {
+    let mut method: Natural = NaturalGradient::default();
+    method.damping.policy = DampingPolicy::Constant;
+    method.damping.value = 0.3;
+    World::gaussian().with(method, |trainer, world| {
+        for _ in 0..10 {
+            trainer.step(world.batch(), Metric::Same).expect("a step");
+            assert_eq!(trainer.method().damping.value, 0.3);
+        }
+    });
+}
+
+/// Where the outputs are saturated F is 0, and ½ α² dᵀFd is ∞ · 0 for a rate whose square overflows. The
+/// loss falls, so the step is taken; the ratio is NaN, and counts as the worst.
+#[test]
+fn a_ratio_that_is_no_number_raises() {
+    let plan = Plan::new([1, 1], Activation::Tanh, Likelihood::Bernoulli).expect("a plan");
+    let mut method = scheduled();
+    method.damping.policy = marquardt(Ratio::Quadratic, 0.25, 0.75);
+    method.trust = Trust::unbounded();
+    method.rate = 1e20;
+    let (mut params, mut memory) = ([0.0_f32, -200.0], [0.0; 99]);
+    let mut trainer = Trainer::<f32, Backtracking, 1>::new(&plan, &mut params, &mut memory, method)
+        .expect("a trainer");
+    let batch = Batch::new(&[1.0], &[1.0]);
+    let report = trainer.step(batch, Metric::Same).expect("an outcome");
+    assert_eq!(report.outcome, Outcome::Accepted, "{report:?}");
+    let ratio = report.solve.expect("a solve").ratio.expect("a ratio");
+    assert!(ratio.is_nan(), "{report:?}");
+    assert_eq!(trainer.method().damping.value, RAISE);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Under any policy λ keeps its limits, in a step and between two steps; the value that it is given
+    /// may lie outside.
+    #[test]
+    fn damping_keeps_its_limits(
+        (value, floor, span) in (-6.0..6.0_f32, -4.0..2.0_f32, 0.0..3.0_f32),
+        policy in proptest::sample::select(vec![
+            DampingPolicy::Constant,
+            marquardt(Ratio::Quadratic, 0.25, 0.75),
+            marquardt(Ratio::Linear, 0.25, 0.75),
+            marquardt(Ratio::Linear, 1e9, 1e9),
+            marquardt(Ratio::Quadratic, -1e9, -1e9),
+            DampingPolicy::Effort { few: 5, many: 6, raise: 100.0, lower: 0.01 },
+            DampingPolicy::Schedule { start: 1, every: 1, factor: 10.0 },
+            DampingPolicy::Schedule { start: 0, every: 2, factor: 0.1 },
+        ]),
+        rate in 0.5..5.0_f32,
+        seed in any::<u32>(),
+    ) {
+        let mut method = Natural::default();
+        let (floor, ceiling) = (10.0_f32.powf(floor), 10.0_f32.powf(floor + span));
+        (method.damping.floor, method.damping.ceiling) = (floor, ceiling);
+        method.damping.value = 10.0_f32.powf(value);
+        method.damping.policy = policy;
+        method.rate = rate;
+        World::seeded(Likelihood::Bernoulli, seed).with(method, |trainer, world| {
+            for _ in 0..12 {
+                let given = trainer.method().damping.value;
+                let report = trainer.step(world.batch(), Metric::Same).unwrap();
+                let solve = report.solve.unwrap();
+                prop_assert!(floor <= solve.damping && solve.damping <= ceiling, "{solve:?}");
+                let first = given.clamp(floor, ceiling);
+                prop_assert!(solve.damping >= first, "attempts make it stronger");
+                prop_assert!(solve.attempts > 1 || solve.damping == first);
+                let next = trainer.method().damping.value;
+                if report.outcome == Outcome::Accepted {
+                    prop_assert!(floor <= next && next <= ceiling, "{next}");
+                } else {
+                    prop_assert_eq!(next, given);
+                }
+            }
+            Ok(())
+        })?;
+    }
+}
