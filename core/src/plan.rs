@@ -331,20 +331,6 @@ impl Storage {
         }
     }
 
-    /// Room for either of two amounts, which are not needed at the same time.
-    #[must_use]
-    pub const fn or(self, other: Self) -> Self {
-        const fn max(a: usize, b: usize) -> usize {
-            if a > b { a } else { b }
-        }
-        Self {
-            vectors: max(self.vectors, other.vectors),
-            units: max(self.units, other.units),
-            widths: max(self.widths, other.widths),
-            outputs: max(self.outputs, other.outputs),
-        }
-    }
-
     /// The number of scalars for a model and a tile; saturates instead of overflowing.
     pub const fn len(self, model: &Model<'_>, tile: usize) -> usize {
         let rows = model

@@ -34,7 +34,7 @@ const BYTES: usize = Trainer::<f32, NaturalGradient<f32>, 2>::bytes(&PLAN.model(
 const MACS: u64 = PLAN.model().macs(Pass::Product);
 const ROWS: Storage = Pass::Loss
     .storage()
-    .or(Pass::Jvp.storage())
+    .and(Pass::Jvp.storage())
     .and(Storage::NONE);
 const WORKSPACE: usize = Workspace::<f32, LEN>::BYTES;
 static ARENA: Workspace<f32, LEN> = Workspace::new();
@@ -54,7 +54,7 @@ fn constants() {
     assert_eq!(MACS, 5 * 56 - 2 * 35);
     assert_eq!(
         (ROWS.vectors, ROWS.units, ROWS.widths, ROWS.outputs),
-        (0, 2, 0, 1)
+        (0, 3, 0, 1)
     );
     assert_eq!((WORKSPACE, ARENA.len()), (4 * LEN, LEN));
     assert!(ARENA.iter().all(|&x| x == 0.0));

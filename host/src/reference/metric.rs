@@ -31,7 +31,7 @@ impl Reference {
         let predicted = self.predict(logits);
         match self.likelihood {
             Likelihood::Gaussian => {
-                #[allow(clippy::cast_precision_loss, reason = "a count of outputs is small")]
+                #[expect(clippy::cast_precision_loss, reason = "a count of outputs is small")]
                 let count = outputs as f64;
                 (0..outputs)
                     .flat_map(|k| [(k, count.sqrt()), (k, -count.sqrt())])

@@ -13,16 +13,20 @@
 //!
 //! Reference: Pascanu & Bengio, sections 2, 3 and 5; Martens 2010; algorithms 3.1, 3.2 and 8.
 
+mod step;
+mod verdict;
+
 use core::marker::PhantomData;
 
-use super::objective::{GradientPass, Inspection, LossPass, examples_macs};
+use self::step::{NaturalStep, Phase};
+use super::objective::{Inspection, LossPass, examples_macs};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, SolveReport, sealed};
 use crate::curvature::{EmpiricalFisher, Examples, Fisher};
-use crate::damping::{Damping, DampingMetric, DampingPolicy, Evidence, Marquardt, Ratio};
+use crate::damping::{Damping, DampingMetric, DampingPolicy, Marquardt};
 use crate::data::{Labels, Metric};
 use crate::error::Error;
 use crate::kernels;
-use crate::krylov::{Advance, Cg, Iteration, Solve, Solver, Start, Status, Stop, System};
+use crate::krylov::{Advance, Cg, Solver, Start, Status, Stop, System};
 use crate::line_search::{LineSearch, Trust};
 use crate::mlp::tiles;
 use crate::operator::{Damped, LinearOperator};
@@ -109,63 +113,6 @@ impl<T: Scalar, S, P, D> Default for NaturalGradient<T, S, P, D> {
 impl<T, S, P, D> sealed::Sealed for NaturalGradient<T, S, P, D> {}
 impl<T, S, P, D> Guarded for NaturalGradient<T, S, P, D> {}
 
-/// What a step is about to do next.
-#[derive(Clone, Copy, Debug)]
-enum Phase<T> {
-    Gradient,
-    InspectMetric(Inspection<T>),
-    InspectHoldout(Inspection<T>),
-    /// diag(F), part by part.
-    FisherDiagonal(usize),
-    /// (1/B) Σ gᵦ∘gᵦ, part by part.
-    Squares(usize),
-    Solve,
-    /// An iterate that was kept, as a trial point, on the way back from the last one.
-    Place,
-    /// The loss there.
-    Backtrack(LossPass<T>),
-    /// dᵀFd, part by part.
-    Length(usize),
-    /// θ + αd into the vector that is free by now.
-    Candidate,
-    Trial(LossPass<T>),
-    HoldoutBefore(LossPass<T>),
-    HoldoutAfter(LossPass<T>),
-    Ready(Outcome),
-}
-
-/// A step under way, beside its vectors.
-#[derive(Clone, Copy, Debug)]
-pub struct NaturalStep<T, C> {
-    phase: Phase<T>,
-    gradient: GradientPass<T>,
-    metric_total: T,
-    holdout_total: T,
-    holdout_loss: Option<T>,
-    fisher_mean: T,
-    damping: T,
-    next_damping: T,
-    attempts: u16,
-    /// Whether the solver has begun to write.
-    solving: bool,
-    solve: Solve<T>,
-    solver: C,
-    /// Which kept iterate is d, and which is looked at on the way back, with the best loss so far.
-    chosen: usize,
-    looked: usize,
-    best: T,
-    /// g·d, dᵀFd, d·d and max |Jd|.
-    slope: T,
-    quad: T,
-    length_squared: T,
-    reach: T,
-    rate: T,
-    tries: u16,
-    trial_loss: Option<T>,
-    ratio: Option<T>,
-    macs: u64,
-}
-
 /// The method's vectors in its memory.
 struct Vectors<'v, T> {
     /// b = −g.
@@ -196,13 +143,6 @@ where
         }
     }
 
-    /// Whether a trial point's loss is asked for.
-    fn tries_loss(&self) -> bool {
-        self.damping.reads_ratio().is_some()
-            || self.acceptance != Acceptance::Unchecked
-            || self.line_search != LineSearch::Fixed
-    }
-
     /// What comes after the inspections, and after diag(F) when that is done.
     fn diagonals(fisher: bool) -> Phase<T> {
         if fisher {
@@ -213,112 +153,7 @@ where
             Phase::Solve
         }
     }
-
-    /// The attempt has failed: another with a stronger λ, or the end.
-    fn fail(&self, step: &mut NaturalStep<T, S::State>) {
-        (step.trial_loss, step.ratio) = (None, None);
-        let stronger = self.damping.clamp(step.damping * self.retry_raise);
-        if step.attempts > self.retries || stronger <= step.damping {
-            step.phase = Phase::Ready(Outcome::Rejected);
-            return;
-        }
-        step.attempts = step.attempts.saturating_add(1);
-        step.damping = stronger;
-        step.solver = S::begin(Start::Zero);
-        step.phase = Phase::Solve;
-    }
-
-    /// Judges the trial point θ + αd, whose loss is `loss`.
-    fn judge(&self, step: &mut NaturalStep<T, S::State>, loss: T, l2: T) -> Progress<T> {
-        let before = step.gradient.loss;
-        let actual = loss - before;
-        let linear = step.rate * step.slope;
-        let curved = step.quad + l2 * step.length_squared;
-        let predicted = match self.damping.reads_ratio() {
-            Some(Ratio::Linear) => linear,
-            _ => linear + T::HALF * (step.rate * step.rate) * curved,
-        };
-        let ratio = actual / predicted;
-        // An infinite loss has an infinite rounding, below which it would pass.
-        let finite = loss.is_finite();
-        // Two sums of like size: their difference means nothing below a few units in the last place.
-        // Each is scaled before they are added: the sum of two finite losses may be infinite.
-        let ulps = T::of(NOISE_ULPS) * T::EPSILON;
-        let noise = ulps * before.abs() + ulps * loss.abs();
-        let progress = |accepted| Progress::Trial {
-            rate: step.rate,
-            loss,
-            ratio,
-            damping: step.damping,
-            accepted,
-        };
-
-        if let LineSearch::Backtracking {
-            slope,
-            shrink,
-            tries,
-        } = self.line_search
-        {
-            let enough = finite && loss <= before + slope * linear + noise;
-            if !enough {
-                let progress = progress(false);
-                if step.tries < tries {
-                    step.tries = step.tries.saturating_add(1);
-                    step.rate *= shrink;
-                    step.phase = Phase::Candidate;
-                } else {
-                    self.fail(step);
-                }
-                return progress;
-            }
-        }
-        let good = match self.acceptance {
-            Acceptance::Unchecked | Acceptance::Finite => finite,
-            Acceptance::Decrease => finite && actual <= noise,
-        };
-        let progress = progress(good);
-        if !good {
-            self.fail(step);
-            return progress;
-        }
-        step.trial_loss = Some(loss);
-        step.ratio = Some(ratio);
-        let significant = predicted.abs() > noise || predicted.is_nan();
-        self.pass(step, significant);
-        progress
-    }
-
-    /// The trial point is good enough: what λ becomes, and on to the held-out batch.
-    fn pass(&self, step: &mut NaturalStep<T, S::State>, significant: bool) {
-        step.next_damping = self.damping.next(
-            step.damping,
-            Evidence {
-                ratio: step.ratio.unwrap_or(T::nan()),
-                significant,
-                iterations: step.solve.last.count,
-                steps: self.steps,
-            },
-        );
-        step.phase = if step.holdout_total > T::ZERO {
-            match step.holdout_loss {
-                None => Phase::HoldoutBefore(LossPass::new()),
-                Some(_) => Phase::HoldoutAfter(LossPass::new()),
-            }
-        } else {
-            Phase::Ready(Outcome::Accepted)
-        };
-    }
-
-    /// The direction is chosen: on to its length.
-    fn measure(step: &mut NaturalStep<T, S::State>) {
-        step.quad = T::ZERO;
-        step.reach = T::ZERO;
-        step.phase = Phase::Length(0);
-    }
 }
-
-/// How many units in the last place of the loss its rounding may be.
-const NOISE_ULPS: f64 = 4.0;
 
 impl<T, S, P, D> Method<T> for NaturalGradient<T, S, P, D>
 where
@@ -362,39 +197,7 @@ where
         } else {
             Start::Zero
         };
-        NaturalStep {
-            phase: Phase::Gradient,
-            gradient: GradientPass::new(),
-            metric_total: T::ZERO,
-            holdout_total: T::ZERO,
-            holdout_loss: None,
-            fisher_mean: T::ONE,
-            damping,
-            next_damping: damping,
-            attempts: 1,
-            solving: false,
-            solve: Solve {
-                status: Status::ZeroRightHandSide,
-                last: Iteration {
-                    count: 0,
-                    phi: T::ZERO,
-                    residual: T::ZERO,
-                },
-            },
-            solver: S::begin(start),
-            chosen: 0,
-            looked: 0,
-            best: T::infinity(),
-            slope: T::ZERO,
-            quad: T::ZERO,
-            length_squared: T::ZERO,
-            reach: T::ZERO,
-            rate: self.rate,
-            tries: 0,
-            trial_loss: None,
-            ratio: None,
-            macs: 0,
-        }
+        NaturalStep::new(S::begin(start), self.rate, damping)
     }
 
     #[expect(

@@ -1,0 +1,137 @@
+//! The verdict on a trial point: good enough, worth a shorter step, or a failed attempt; and what λ becomes.
+//!
+//! ```text
+//! ρ = (L(θ + αd) − L(θ)) / prediction, prediction = α g·d + ½α² dᵀ(F + l₂I)d (quadratic) or α g·d (linear)
+//! ```
+//!
+//! Reference: Martens 2010, section 4.1; algorithms 3.1 and 3.2.
+
+use super::step::{NaturalStep, Phase};
+use super::{Acceptance, NaturalGradient};
+use crate::damping::{DampingMetric, Evidence, Ratio};
+use crate::krylov::{Solver, Start};
+use crate::line_search::LineSearch;
+use crate::optimizer::objective::LossPass;
+use crate::optimizer::{Outcome, Progress};
+use crate::precondition::Preconditioner;
+use crate::scalar::Scalar;
+
+/// How many units in the last place of the loss its rounding may be.
+const NOISE_ULPS: f64 = 4.0;
+
+impl<T, S, P, D> NaturalGradient<T, S, P, D>
+where
+    T: Scalar,
+    S: Solver<T>,
+    P: Preconditioner<T>,
+    D: DampingMetric<T>,
+{
+    /// Whether a trial point's loss is asked for.
+    pub(super) fn tries_loss(&self) -> bool {
+        self.damping.reads_ratio().is_some()
+            || self.acceptance != Acceptance::Unchecked
+            || self.line_search != LineSearch::Fixed
+    }
+
+    /// The attempt has failed: another with a stronger λ, or the end.
+    pub(super) fn fail(&self, step: &mut NaturalStep<T, S::State>) {
+        (step.trial_loss, step.ratio) = (None, None);
+        let stronger = self.damping.clamp(step.damping * self.retry_raise);
+        if step.attempts > self.retries || stronger <= step.damping {
+            step.phase = Phase::Ready(Outcome::Rejected);
+            return;
+        }
+        step.attempts = step.attempts.saturating_add(1);
+        step.damping = stronger;
+        step.solver = S::begin(Start::Zero);
+        step.phase = Phase::Solve;
+    }
+
+    /// Judges the trial point θ + αd, whose loss is `loss`.
+    pub(super) fn judge(&self, step: &mut NaturalStep<T, S::State>, loss: T, l2: T) -> Progress<T> {
+        let before = step.gradient.loss;
+        let actual = loss - before;
+        let linear = step.rate * step.slope;
+        let curved = step.quad + l2 * step.length_squared;
+        let predicted = match self.damping.reads_ratio() {
+            Some(Ratio::Linear) => linear,
+            _ => linear + T::HALF * (step.rate * step.rate) * curved,
+        };
+        let ratio = actual / predicted;
+        // An infinite loss has an infinite rounding, below which it would pass.
+        let finite = loss.is_finite();
+        // Two sums of like size: their difference means nothing below a few units in the last place.
+        // Each is scaled before they are added: the sum of two finite losses may be infinite.
+        let ulps = T::of(NOISE_ULPS) * T::EPSILON;
+        let noise = ulps * before.abs() + ulps * loss.abs();
+        let progress = |accepted| Progress::Trial {
+            rate: step.rate,
+            loss,
+            ratio,
+            damping: step.damping,
+            accepted,
+        };
+
+        if let LineSearch::Backtracking {
+            slope,
+            shrink,
+            tries,
+        } = self.line_search
+        {
+            let enough = finite && loss <= before + slope * linear + noise;
+            if !enough {
+                let progress = progress(false);
+                if step.tries < tries {
+                    step.tries = step.tries.saturating_add(1);
+                    step.rate *= shrink;
+                    step.phase = Phase::Candidate;
+                } else {
+                    self.fail(step);
+                }
+                return progress;
+            }
+        }
+        let good = match self.acceptance {
+            Acceptance::Unchecked | Acceptance::Finite => finite,
+            Acceptance::Decrease => finite && actual <= noise,
+        };
+        let progress = progress(good);
+        if !good {
+            self.fail(step);
+            return progress;
+        }
+        step.trial_loss = Some(loss);
+        step.ratio = Some(ratio);
+        let significant = predicted.abs() > noise || predicted.is_nan();
+        self.pass(step, significant);
+        progress
+    }
+
+    /// The trial point is good enough: what λ becomes, and on to the held-out batch.
+    pub(super) fn pass(&self, step: &mut NaturalStep<T, S::State>, significant: bool) {
+        step.next_damping = self.damping.next(
+            step.damping,
+            Evidence {
+                ratio: step.ratio.unwrap_or(T::nan()),
+                significant,
+                iterations: step.solve.last.count,
+                steps: self.steps,
+            },
+        );
+        step.phase = if step.holdout_total > T::ZERO {
+            match step.holdout_loss {
+                None => Phase::HoldoutBefore(LossPass::new()),
+                Some(_) => Phase::HoldoutAfter(LossPass::new()),
+            }
+        } else {
+            Phase::Ready(Outcome::Accepted)
+        };
+    }
+
+    /// The direction is chosen: on to its length.
+    pub(super) fn measure(step: &mut NaturalStep<T, S::State>) {
+        step.quad = T::ZERO;
+        step.reach = T::ZERO;
+        step.phase = Phase::Length(0);
+    }
+}
