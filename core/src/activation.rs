@@ -5,7 +5,7 @@
 
 use crate::scalar::Scalar;
 
-/// The activation φ of every hidden unit. The last layer is linear: its outputs are the logits.
+/// The activation φ of the units of a hidden layer. The last layer is linear: its outputs are the logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Activation {
@@ -22,6 +22,17 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// This activation behind every layer.
+    pub(crate) const fn everywhere(self) -> &'static [Self] {
+        match self {
+            Self::Tanh => &[Self::Tanh],
+            Self::Logistic => &[Self::Logistic],
+            Self::Relu => &[Self::Relu],
+            Self::Softplus => &[Self::Softplus],
+            Self::Identity => &[Self::Identity],
+        }
+    }
+
     /// a = φ(z).
     #[inline]
     pub fn value<T: Scalar>(self, z: T) -> T {
@@ -58,6 +69,30 @@ impl Activation {
             // φ′ = eᶻ/(1 + eᶻ) and eᵃ = 1 + eᶻ, hence 1 − e⁻ᵃ.
             Self::Softplus => -(-a).exponential_m1(),
             Self::Identity => T::ONE,
+        }
+    }
+
+    /// (H Rz, RzᵀH Rz) of one unit that is read as an output of its own, from a = φ(z) and Ra = φ′Rz: the
+    /// metric of structural damping.
+    ///
+    /// Logistic: a Bernoulli mean, H = a(1 − a). Tanh: (1 + a)/2 is one, H = 1 − a². Others: the mean of a
+    /// Gaussian of variance 1, H = φ′². (Martens & Sutskever 2012, section 6; Pascanu & Bengio, section
+    /// 5: the KL divergence of p(h|x).)
+    #[inline]
+    pub(crate) fn unit_metric<T: Scalar>(self, a: T, tangent: T) -> (T, T) {
+        let slope = self.slope(a);
+        match self {
+            // H = φ′, so that H Rz = Ra; a slope of 0 has a tangent of 0.
+            Self::Logistic | Self::Tanh => {
+                let square = tangent * tangent;
+                let form = if square > T::ZERO {
+                    square / slope
+                } else {
+                    T::ZERO
+                };
+                (tangent, form)
+            }
+            Self::Relu | Self::Softplus | Self::Identity => (slope * tangent, tangent * tangent),
         }
     }
 

@@ -3,6 +3,9 @@
 //! All of them are means over the batch, Σ wᵦ(·)ᵦ / Σ wᵦ, and matrix-free: a product is one forward pass,
 //! one R-operator, one multiplication at the outputs and one backward pass, tile by tile. A part is a
 //! tile. The share wᵦ / Σ w sits in each example's output seed.
+//!
+//! A step knows its curvature as a type that implements [`Curvature`]: [`Natural`], [`Empirical`] or
+//! [`Newton`].
 
 use crate::data::{Batch, Labels};
 use crate::error::Error;
@@ -13,8 +16,170 @@ use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
 use crate::workspace::exact;
 
+/// Which curvature a step divides the gradient by, as a type.
+pub trait Curvature<T: Scalar>: Copy + Default + sealed::Sealed {
+    /// Whether it looks at the targets of the metric batch.
+    const LABELS: Labels;
+
+    /// The pass of a product: its scratch memory and its arithmetic.
+    const PASS: Pass;
+
+    /// The pass of a length.
+    const LENGTH_PASS: Pass;
+
+    /// The curvature over the examples of a step.
+    type Operator<'a, const TILE: usize>: LinearOperator<T>;
+
+    /// It, with `structure` times the metric of the hidden units beside it (structural damping; 0 for none).
+    fn over<const TILE: usize>(examples: Examples<'_, T>, structure: T)
+    -> Self::Operator<'_, TILE>;
+
+    /// How many examples the operator has loaded.
+    fn loaded<const TILE: usize>(operator: &Self::Operator<'_, TILE>) -> usize;
+
+    /// Adds one part of vᵀCv to `quad`, C without `structure`, and raises `reach` to the largest change |Jᵦv| of a
+    /// logit. There are as many parts as of a product; `spare` `[P]` is memory that may be
+    /// overwritten.
+    fn add_length_part<const TILE: usize>(
+        operator: &mut Self::Operator<'_, TILE>,
+        part: usize,
+        v: &[T],
+        spare: &mut [T],
+        quad: &mut T,
+        reach: &mut T,
+    );
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The Fisher information: see [`Fisher`]. The natural gradient's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Natural;
+
+/// The empirical Fisher: see [`EmpiricalFisher`]. For comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Empirical;
+
+/// The Hessian of the loss: see [`Hessian`]. Indefinite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Newton;
+
+impl sealed::Sealed for Natural {}
+impl sealed::Sealed for Empirical {}
+impl sealed::Sealed for Newton {}
+
+impl<T: Scalar> Curvature<T> for Natural {
+    const LABELS: Labels = Labels::Unused;
+    const PASS: Pass = Pass::Product;
+    const LENGTH_PASS: Pass = Pass::Jvp;
+    type Operator<'a, const TILE: usize> = Fisher<'a, T, TILE>;
+
+    fn over<const TILE: usize>(examples: Examples<'_, T>, structure: T) -> Fisher<'_, T, TILE> {
+        Fisher {
+            examples,
+            structure,
+        }
+    }
+
+    fn loaded<const TILE: usize>(operator: &Fisher<'_, T, TILE>) -> usize {
+        operator.examples.loaded
+    }
+
+    fn add_length_part<const TILE: usize>(
+        operator: &mut Fisher<'_, T, TILE>,
+        part: usize,
+        v: &[T],
+        _: &mut [T],
+        quad: &mut T,
+        reach: &mut T,
+    ) {
+        let Examples { model, params, .. } = operator.examples;
+        let mut tile = operator.examples.load::<TILE>(Pass::Product, part);
+        tile.forward_tangent(&model, params, v);
+        let form = tile.seed_metric(&model);
+        tile.add_forms(&form, quad);
+        tile.raise_reach(&model, reach);
+    }
+}
+
+impl<T: Scalar> Curvature<T> for Empirical {
+    const LABELS: Labels = Labels::Needed;
+    const PASS: Pass = Pass::Product;
+    const LENGTH_PASS: Pass = Pass::Jvp;
+    type Operator<'a, const TILE: usize> = EmpiricalFisher<'a, T, TILE>;
+
+    fn over<const TILE: usize>(
+        examples: Examples<'_, T>,
+        structure: T,
+    ) -> EmpiricalFisher<'_, T, TILE> {
+        EmpiricalFisher {
+            examples,
+            structure,
+        }
+    }
+
+    fn loaded<const TILE: usize>(operator: &EmpiricalFisher<'_, T, TILE>) -> usize {
+        operator.examples.loaded
+    }
+
+    fn add_length_part<const TILE: usize>(
+        operator: &mut EmpiricalFisher<'_, T, TILE>,
+        part: usize,
+        v: &[T],
+        _: &mut [T],
+        quad: &mut T,
+        reach: &mut T,
+    ) {
+        let Examples { model, params, .. } = operator.examples;
+        let mut tile = operator.examples.load::<TILE>(Pass::Product, part);
+        tile.forward_tangent(&model, params, v);
+        let mut sum = T::ZERO;
+        let form = tile.seed_gradients(&model, T::ZERO, &mut sum);
+        tile.add_forms(&form, quad);
+        tile.raise_reach(&model, reach);
+    }
+}
+
+impl<T: Scalar> Curvature<T> for Newton {
+    const LABELS: Labels = Labels::Needed;
+    const PASS: Pass = Pass::Hessian;
+    const LENGTH_PASS: Pass = Pass::Hessian;
+    type Operator<'a, const TILE: usize> = Hessian<'a, T, TILE>;
+
+    fn over<const TILE: usize>(examples: Examples<'_, T>, structure: T) -> Hessian<'_, T, TILE> {
+        Hessian {
+            examples,
+            structure,
+        }
+    }
+
+    fn loaded<const TILE: usize>(operator: &Hessian<'_, T, TILE>) -> usize {
+        operator.examples.loaded
+    }
+
+    fn add_length_part<const TILE: usize>(
+        operator: &mut Hessian<'_, T, TILE>,
+        part: usize,
+        v: &[T],
+        spare: &mut [T],
+        quad: &mut T,
+        reach: &mut T,
+    ) {
+        let Examples { model, params, .. } = operator.examples;
+        let mut tile = operator.examples.load::<TILE>(Pass::Hessian, part);
+        tile.forward_tangent(&model, params, v);
+        tile.raise_reach(&model, reach);
+        tile.backward_tangent(&model, params, v, T::ZERO, spare, quad);
+    }
+}
+
 /// A network at its parameters, and the examples that a curvature is a mean over.
-pub(crate) struct Examples<'a, T> {
+pub struct Examples<'a, T> {
     pub(crate) model: Model<'a>,
     pub(crate) params: &'a [T],
     pub(crate) scratch: &'a mut [T],
@@ -63,7 +228,10 @@ impl<'a, T: Scalar> Examples<'a, T> {
 ///
 /// Cost of a product: [`Pass::Product`] per example. `quad` is a sum of terms that are not negative.
 /// Reference: Pascanu & Bengio, equations 1, 7 and 8, section 5; algorithms 1.2 and 1.3.
-pub struct Fisher<'a, T, const TILE: usize>(Examples<'a, T>);
+pub struct Fisher<'a, T, const TILE: usize> {
+    examples: Examples<'a, T>,
+    structure: T,
+}
 
 impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
     /// The Fisher of `mlp` over the inputs of `batch`; targets are not looked at.
@@ -71,33 +239,40 @@ impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
     /// # Errors
     /// [`Error::Shape`], [`Error::Data`].
     pub fn new(mlp: Mlp<'a, T, TILE>, batch: Batch<'a, T>) -> Result<Self, Error> {
-        Examples::admit(mlp, batch, Labels::Unused, Pass::Product).map(Self)
+        let examples = Examples::admit(mlp, batch, Labels::Unused, Pass::Product)?;
+        Ok(Self::over(examples))
     }
 
     pub(crate) fn over(examples: Examples<'a, T>) -> Self {
-        Self(examples)
+        Self {
+            examples,
+            structure: T::ZERO,
+        }
     }
 
     pub(crate) fn loaded(&self) -> usize {
-        self.0.loaded
+        self.examples.loaded
     }
 
-    /// Adds tile `part` of vᵀFv to `quad`, and raises `reach` to the largest change |Jᵦv| of a logit: a
-    /// direction's length in the metric, without a backward pass.
+    /// The Fisher with structural damping: F + `weight` · (1/B) Σ J_hᵀH_hJ_h over the hidden units h, each read
+    /// as an output of its own. A logistic unit is a Bernoulli mean, H = a(1 − a) by its
+    /// pre-activation; a tanh unit likewise for (1 + a)/2, H = 1 − a²; any other the mean of a Gaussian,
+    /// H = φ′².
     ///
-    /// Cost: [`Pass::Jvp`] per example.
-    pub(crate) fn add_length_part(&mut self, part: usize, v: &[T], quad: &mut T, reach: &mut T) {
-        let (model, params) = (self.0.model, self.0.params);
-        let mut tile = self.0.load::<TILE>(Pass::Product, part);
-        tile.forward_tangent(&model, params, v);
-        tile.seed_metric(&model, quad);
-        tile.raise_reach(&model, reach);
+    /// Cost of a product: as without. Reference: Martens & Sutskever 2012, section 6; Pascanu & Bengio,
+    /// section 5; algorithms 2.2.
+    #[must_use]
+    pub fn with_structure(self, weight: T) -> Self {
+        Self {
+            structure: weight,
+            ..self
+        }
     }
 
     /// The number of parts of [`Fisher::add_diagonal_part`]: K per tile.
     pub fn diagonal_parts(&self) -> usize {
-        let outputs = self.0.model.dim_out();
-        self.0.tiles::<TILE>().saturating_mul(outputs)
+        let outputs = self.examples.model.dim_out();
+        self.examples.tiles::<TILE>().saturating_mul(outputs)
     }
 
     /// Adds one part of diag(F), exactly, to `out` `[P]`: one column of Q per output and tile, with
@@ -107,12 +282,12 @@ impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
     /// Cost: [`Pass::Vjp`] per example and output. Reference: algorithms 3.3 (Chapelle & Erhan 2011
     /// estimate it by random signs).
     pub fn add_diagonal_part(&mut self, part: usize, out: &mut [T]) {
-        let tiles = self.0.tiles::<TILE>();
+        let tiles = self.examples.tiles::<TILE>();
         let (Some(column), Some(index)) = (part.checked_div(tiles), part.checked_rem(tiles)) else {
             return;
         };
-        let (model, params) = (self.0.model, self.0.params);
-        let mut tile = self.0.load::<TILE>(Pass::Vjp, index);
+        let (model, params) = (self.examples.model, self.examples.params);
+        let mut tile = self.examples.load::<TILE>(Pass::Vjp, index);
         tile.seed_root(&model, column);
         tile.backward_squared(&model, params, out);
     }
@@ -128,26 +303,30 @@ impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
 
 impl<T: Scalar, const TILE: usize> LinearOperator<T> for Fisher<'_, T, TILE> {
     fn dim(&self) -> usize {
-        self.0.model.params()
+        self.examples.model.params()
     }
 
     fn parts(&self) -> usize {
-        self.0.tiles::<TILE>()
+        self.examples.tiles::<TILE>()
     }
 
     fn apply_part(&mut self, part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        let (model, params) = (self.0.model, self.0.params);
-        let mut tile = self.0.load::<TILE>(Pass::Product, part);
+        let (model, params) = (self.examples.model, self.examples.params);
+        let mut tile = self.examples.load::<TILE>(Pass::Product, part);
         tile.forward_tangent(&model, params, v);
-        tile.seed_metric(&model, quad);
-        tile.backward(&model, params, out);
+        let mut form = tile.seed_metric(&model);
+        tile.backward_structural(&model, params, self.structure, out, &mut form);
+        tile.add_forms(&form, quad);
     }
 }
 
 /// The Hessian of the mean loss. Symmetric, indefinite: `quad` may be negative.
 ///
 /// Cost of a product: [`Pass::Hessian`] per example. Reference: Pearlmutter 1994.
-pub struct Hessian<'a, T, const TILE: usize>(Examples<'a, T>);
+pub struct Hessian<'a, T, const TILE: usize> {
+    examples: Examples<'a, T>,
+    structure: T,
+}
 
 impl<'a, T: Scalar, const TILE: usize> Hessian<'a, T, TILE> {
     /// The Hessian of `mlp` over `batch`, which needs targets.
@@ -155,24 +334,28 @@ impl<'a, T: Scalar, const TILE: usize> Hessian<'a, T, TILE> {
     /// # Errors
     /// [`Error::Shape`], [`Error::Data`].
     pub fn new(mlp: Mlp<'a, T, TILE>, batch: Batch<'a, T>) -> Result<Self, Error> {
-        Examples::admit(mlp, batch, Labels::Needed, Pass::Hessian).map(Self)
+        let examples = Examples::admit(mlp, batch, Labels::Needed, Pass::Hessian)?;
+        Ok(Self {
+            examples,
+            structure: T::ZERO,
+        })
     }
 }
 
 impl<T: Scalar, const TILE: usize> LinearOperator<T> for Hessian<'_, T, TILE> {
     fn dim(&self) -> usize {
-        self.0.model.params()
+        self.examples.model.params()
     }
 
     fn parts(&self) -> usize {
-        self.0.tiles::<TILE>()
+        self.examples.tiles::<TILE>()
     }
 
     fn apply_part(&mut self, part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        let (model, params) = (self.0.model, self.0.params);
-        let mut tile = self.0.load::<TILE>(Pass::Hessian, part);
+        let (model, params) = (self.examples.model, self.examples.params);
+        let mut tile = self.examples.load::<TILE>(Pass::Hessian, part);
         tile.forward_tangent(&model, params, v);
-        tile.backward_tangent(&model, params, v, out, quad);
+        tile.backward_tangent(&model, params, v, self.structure, out, quad);
     }
 }
 
@@ -181,7 +364,10 @@ impl<T: Scalar, const TILE: usize> LinearOperator<T> for Hessian<'_, T, TILE> {
 ///
 /// Cost of a product: [`Pass::Product`] per example; gᵦ·v comes from the R-operator, gᵦ·v = (p − t)·Jv.
 /// Reference: Pascanu & Bengio, section 4.
-pub struct EmpiricalFisher<'a, T, const TILE: usize>(Examples<'a, T>);
+pub struct EmpiricalFisher<'a, T, const TILE: usize> {
+    examples: Examples<'a, T>,
+    structure: T,
+}
 
 impl<'a, T: Scalar, const TILE: usize> EmpiricalFisher<'a, T, TILE> {
     /// The empirical Fisher of `mlp` over `batch`, which needs targets.
@@ -189,15 +375,19 @@ impl<'a, T: Scalar, const TILE: usize> EmpiricalFisher<'a, T, TILE> {
     /// # Errors
     /// [`Error::Shape`], [`Error::Data`].
     pub fn new(mlp: Mlp<'a, T, TILE>, batch: Batch<'a, T>) -> Result<Self, Error> {
-        Examples::admit(mlp, batch, Labels::Needed, Pass::Product).map(Self)
+        let examples = Examples::admit(mlp, batch, Labels::Needed, Pass::Product)?;
+        Ok(Self::over(examples))
     }
 
     pub(crate) fn over(examples: Examples<'a, T>) -> Self {
-        Self(examples)
+        Self {
+            examples,
+            structure: T::ZERO,
+        }
     }
 
     pub(crate) fn loaded(&self) -> usize {
-        self.0.loaded
+        self.examples.loaded
     }
 
     /// Adds one tile of the diagonal, (1/B) Σ gᵦ∘gᵦ, to `out` `[P]`: *per-example* squares, which the
@@ -205,8 +395,8 @@ impl<'a, T: Scalar, const TILE: usize> EmpiricalFisher<'a, T, TILE> {
     ///
     /// Cost: [`Pass::Gradient`] per example. Reference: Martens 2010, section 4.7.
     pub fn add_diagonal_part(&mut self, part: usize, out: &mut [T]) {
-        let (model, params) = (self.0.model, self.0.params);
-        let mut tile = self.0.load::<TILE>(Pass::Gradient, part);
+        let (model, params) = (self.examples.model, self.examples.params);
+        let mut tile = self.examples.load::<TILE>(Pass::Gradient, part);
         tile.seed_unscaled_residual(&model);
         tile.backward_squared(&model, params, out);
     }
@@ -222,20 +412,21 @@ impl<'a, T: Scalar, const TILE: usize> EmpiricalFisher<'a, T, TILE> {
 
 impl<T: Scalar, const TILE: usize> LinearOperator<T> for EmpiricalFisher<'_, T, TILE> {
     fn dim(&self) -> usize {
-        self.0.model.params()
+        self.examples.model.params()
     }
 
     fn parts(&self) -> usize {
-        self.0.tiles::<TILE>()
+        self.examples.tiles::<TILE>()
     }
 
     fn apply_part(&mut self, part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        let (model, params) = (self.0.model, self.0.params);
-        let mut tile = self.0.load::<TILE>(Pass::Product, part);
+        let (model, params) = (self.examples.model, self.examples.params);
+        let mut tile = self.examples.load::<TILE>(Pass::Product, part);
         tile.forward_tangent(&model, params, v);
         let mut sum = T::ZERO;
-        tile.seed_gradients(&model, T::ZERO, quad, &mut sum);
-        tile.backward(&model, params, out);
+        let mut form = tile.seed_gradients(&model, T::ZERO, &mut sum);
+        tile.backward_structural(&model, params, self.structure, out, &mut form);
+        tile.add_forms(&form, quad);
     }
 }
 
@@ -331,7 +522,8 @@ impl<T: Scalar, const TILE: usize> LinearOperator<T> for GradientCovariance<'_, 
         let (model, params) = (self.examples.model, self.examples.params);
         let mut tile = self.examples.load::<TILE>(Pass::Product, part);
         tile.forward_tangent(&model, params, v);
-        tile.seed_gradients(&model, self.along, quad, &mut self.sum);
+        let form = tile.seed_gradients(&model, self.along, &mut self.sum);
         tile.backward(&model, params, out);
+        tile.add_forms(&form, quad);
     }
 }

@@ -6,17 +6,26 @@ use crate::precondition::{DampingForm, Diagonals};
 use crate::scalar::Scalar;
 
 /// The metric D of the damping λD, as a type.
-pub trait DampingMetric<T: Scalar> {
+pub trait DampingMetric<T: Scalar>: Copy + Default {
     /// Whether it needs diag(F).
     const FISHER: bool;
 
-    /// λD + l₂I as an operator.
+    /// The diagonal part of λD + l₂I as an operator.
     type Operator<'v>: LinearOperator<T>;
 
-    /// λD + l₂I as s·diag(F) + c·I.
-    fn form(damping: T, l2: T, fisher_mean: T) -> DampingForm<T>;
+    /// The diagonal part of λD + l₂I, as s·diag(F) + c·I.
+    fn form(&self, damping: T, l2: T, fisher_mean: T) -> DampingForm<T>;
 
-    /// λD + l₂I on vectors of length `dim`.
+    /// The weight in λD of the metric of the hidden units; 0 for none.
+    fn structure(&self, damping: T) -> T;
+
+    /// The door.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    fn check(&self) -> Result<(), Error>;
+
+    /// The diagonal part of λD + l₂I on vectors of length `dim`.
     fn operator(
         dim: usize,
         diagonals: Diagonals<'_, T>,
@@ -33,11 +42,19 @@ impl<T: Scalar> DampingMetric<T> for Tikhonov {
     const FISHER: bool = false;
     type Operator<'v> = Identity<T>;
 
-    fn form(damping: T, l2: T, _: T) -> DampingForm<T> {
+    fn form(&self, damping: T, l2: T, _: T) -> DampingForm<T> {
         DampingForm {
             scale: T::ZERO,
             shift: damping + l2,
         }
+    }
+
+    fn structure(&self, _: T) -> T {
+        T::ZERO
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
     }
 
     fn operator(dim: usize, _: Diagonals<'_, T>, form: DampingForm<T>) -> Identity<T> {
@@ -58,7 +75,15 @@ impl<T: Scalar> DampingMetric<T> for Marquardt {
     const FISHER: bool = true;
     type Operator<'v> = Diagonal<'v, T>;
 
-    fn form(damping: T, l2: T, fisher_mean: T) -> DampingForm<T> {
+    fn structure(&self, _: T) -> T {
+        T::ZERO
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn form(&self, damping: T, l2: T, fisher_mean: T) -> DampingForm<T> {
         // ε below the mean: where the outputs are so saturated that F underflows, A must not be 0.
         let share = T::of(MEAN_SHARE) * fisher_mean.larger(T::EPSILON);
         DampingForm {
@@ -69,6 +94,54 @@ impl<T: Scalar> DampingMetric<T> for Marquardt {
 
     fn operator(_: usize, diagonals: Diagonals<'_, T>, form: DampingForm<T>) -> Diagonal<'_, T> {
         Diagonal::new(diagonals.fisher, form.scale, form.shift)
+    }
+}
+
+/// D = I + μ J_hᵀH_hJ_h: structural damping, which also holds the hidden units h where they are, each read
+/// as an output of its own (see [`crate::curvature::Fisher::with_structure`]).
+///
+/// Reference: Martens & Sutskever 2012, section 6; Pascanu & Bengio, section 5 (the metric of the joint
+/// p(t|h) p(h|x)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Structural<T> {
+    /// μ, not negative.
+    pub weight: T,
+}
+
+impl<T: Scalar> Default for Structural<T> {
+    /// μ = 0.03 (the setting of the authors' group).
+    fn default() -> Self {
+        Self {
+            weight: T::of(0.03),
+        }
+    }
+}
+
+impl<T: Scalar> DampingMetric<T> for Structural<T> {
+    const FISHER: bool = false;
+    type Operator<'v> = Identity<T>;
+
+    fn form(&self, damping: T, l2: T, fisher_mean: T) -> DampingForm<T> {
+        Tikhonov.form(damping, l2, fisher_mean)
+    }
+
+    fn structure(&self, damping: T) -> T {
+        damping * self.weight
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.weight >= T::ZERO && self.weight.is_finite() {
+            Ok(())
+        } else {
+            Err(Error::Setting(
+                "the weight of structural damping must be finite and not negative",
+            ))
+        }
+    }
+
+    fn operator(dim: usize, _: Diagonals<'_, T>, form: DampingForm<T>) -> Identity<T> {
+        Identity::scaled(dim, form.shift)
     }
 }
 
@@ -140,19 +213,34 @@ impl<T: Scalar> DampingPolicy<T> {
     }
 }
 
-/// The strength λ of the damping: its value, which is state, its limits and its policy.
+/// The damping λD: the strength λ at the start, its limits and its policy, and the metric D.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Damping<T> {
-    /// λ of the next step. In the unit of D: of a batch-mean metric for [`Tikhonov`], a pure number for
+pub struct Damping<T, D = Marquardt> {
+    /// λ of the first step. In the unit of D: of a batch-mean metric for [`Tikhonov`], a pure number for
     /// [`Marquardt`].
-    pub value: T,
+    pub initial: T,
     /// λ never falls below it: in `f32`, 10⁻⁴ to 10⁻³ for [`Tikhonov`].
     pub floor: T,
     /// λ never rises above it.
     pub ceiling: T,
     /// How it changes.
     pub policy: DampingPolicy<T>,
+    /// D.
+    pub metric: D,
+}
+
+impl<T: Scalar, D: Default> Default for Damping<T, D> {
+    /// λ = 1 between 10⁻³ and 10⁴ after Levenberg–Marquardt on the quadratic ratio.
+    fn default() -> Self {
+        Self {
+            initial: T::ONE,
+            floor: T::of(1e-3),
+            ceiling: T::of(1e4),
+            policy: DampingPolicy::levenberg_marquardt(),
+            metric: D::default(),
+        }
+    }
 }
 
 /// What a step that is about to be taken tells the policy.
@@ -166,7 +254,7 @@ pub(crate) struct Evidence<T> {
     pub(crate) steps: u32,
 }
 
-impl<T: Scalar> Damping<T> {
+impl<T: Scalar, D: DampingMetric<T>> Damping<T, D> {
     /// λ after a step with that evidence, from the `current` λ.
     pub(crate) fn next(&self, current: T, evidence: Evidence<T>) -> T {
         let factor = match self.policy {
@@ -242,9 +330,10 @@ impl<T: Scalar> Damping<T> {
                 "the damping's floor and ceiling must be positive, finite and in order",
             ));
         }
-        if !positive(self.value) {
+        if !positive(self.initial) {
             return Err(Error::Setting("the damping must be positive and finite"));
         }
+        self.metric.check()?;
         let factors = |raise: T, lower: T| {
             raise >= T::ONE && raise.is_finite() && lower > T::ZERO && lower <= T::ONE
         };

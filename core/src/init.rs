@@ -72,15 +72,13 @@ pub fn glorot<'p, T: Scalar>(
     let model = model.into();
     exact("the parameter vector", model.params(), params.len())?;
     let mut source = Source::new(seed);
-    let gain = match model.activation() {
-        Activation::Logistic => T::of(4.0),
-        _ => T::ONE,
-    };
-    let depth = model.widths().len();
     for (index, layer) in layers_mut(&model, params).enumerate() {
         let fans = T::of_count(layer.fan_in) + T::of_count(layer.fan_out);
-        let hidden = index.saturating_add(2) < depth;
-        let bound = (T::of(6.0) / fans).root() * if hidden { gain } else { T::ONE };
+        let gain = match model.activation(index) {
+            Activation::Logistic => T::of(4.0),
+            _ => T::ONE,
+        };
+        let bound = (T::of(6.0) / fans).root() * gain;
         for w in layer.weights {
             let u = source.uniform::<T>();
             *w = bound * (u + u - T::ONE);
@@ -104,17 +102,16 @@ pub fn sparse<'p, T: Scalar>(
     let model = model.into();
     exact("the parameter vector", model.params(), params.len())?;
     let mut source = Source::new(seed);
-    let tanh = model.activation() == Activation::Tanh;
-    let depth = model.widths().len();
+    let tanh = |layer| model.activation(layer) == Activation::Tanh;
     for (index, layer) in layers_mut(&model, params).enumerate() {
-        let (below, above) = (index > 0, index.saturating_add(2) < depth);
+        let (below, above) = (index.checked_sub(1).is_some_and(tanh), tanh(index));
         let mut factor = T::ONE;
         for side in [below, above] {
-            if tanh && side {
+            if side {
                 factor *= T::HALF;
             }
         }
-        let bias = if tanh && above { T::HALF } else { T::ZERO };
+        let bias = if above { T::HALF } else { T::ZERO };
         kernels::fill(T::ZERO, layer.weights);
         kernels::fill(bias, layer.bias);
         for unit in 0..layer.fan_out {

@@ -51,6 +51,73 @@ impl<T: Scalar> LineSearch<T> {
     }
 }
 
+/// How the rate α falls from step to step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Decay<T> {
+    /// Not at all.
+    Constant,
+    /// × `factor` every `every` steps from step `start` on (the authors: ½ every 100 steps from 150 on).
+    Geometric {
+        /// The first step that counts.
+        start: u32,
+        /// The number of steps between two changes, at least 1.
+        every: u32,
+        /// The factor, in (0, 1].
+        factor: T,
+    },
+    /// α / (1 + (t − `start`) / `scale`) at the steps t behind `start` (the authors: 150 and 20).
+    Harmonic {
+        /// The last step before it falls.
+        start: u32,
+        /// The steps in which it halves, at least 1.
+        scale: u32,
+    },
+}
+
+impl<T: Scalar> Decay<T> {
+    /// The factor on α of step `step`, from that of the step before.
+    pub(crate) fn next(&self, before: T, step: u32) -> T {
+        match *self {
+            Self::Constant => T::ONE,
+            Self::Geometric {
+                start,
+                every,
+                factor,
+            } => {
+                let since = step.checked_sub(start).map(|n| n.checked_rem(every));
+                if since == Some(Some(0)) {
+                    before * factor
+                } else {
+                    before
+                }
+            }
+            Self::Harmonic { start, scale } => {
+                let scale = T::of(f64::from(scale));
+                scale / (scale + T::of(f64::from(step.saturating_sub(start))))
+            }
+        }
+    }
+
+    /// The door.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let good = match *self {
+            Self::Constant => true,
+            Self::Geometric { every, factor, .. } => {
+                every > 0 && factor > T::ZERO && factor <= T::ONE
+            }
+            Self::Harmonic { scale, .. } => scale > 0,
+        };
+        if good {
+            Ok(())
+        } else {
+            Err(Error::Setting(
+                "the decay of the rate needs a factor in (0, 1] and at least one step between two changes",
+            ))
+        }
+    }
+}
+
 /// A trust region: how much of a step is allowed, measured at the outputs. Infinite to switch a bound off.
 ///
 /// A saturated softmax makes F vanish while p − t stays near 1; the direction then grows as 1/λ, and only

@@ -7,10 +7,11 @@
 use core::fmt;
 
 use crate::activation::Activation;
+use crate::data::Labels;
 use crate::likelihood::Likelihood;
 
-/// A multilayer perceptron: `N` widths from the input to the output, one activation for all hidden
-/// layers, one likelihood for the outputs.
+/// A multilayer perceptron: `N` widths from the input to the output, an activation for the hidden
+/// layers ([`Plan::with_activation`] for one that differs), one likelihood for the outputs.
 ///
 /// ```
 /// use natgrad::{Activation, Likelihood, Plan};
@@ -37,7 +38,8 @@ use crate::likelihood::Likelihood;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Plan<const N: usize> {
     widths: [usize; N],
-    activation: Activation,
+    /// Of hidden layer l at place l; the places behind the last hidden layer mean nothing.
+    hidden: [Activation; N],
     likelihood: Likelihood,
 }
 
@@ -54,7 +56,7 @@ impl<const N: usize> Plan<N> {
     ) -> Result<Self, PlanError> {
         let plan = Self {
             widths,
-            activation,
+            hidden: [activation; N],
             likelihood,
         };
         match Model::new(&plan.widths, activation, likelihood) {
@@ -63,11 +65,37 @@ impl<const N: usize> Plan<N> {
         }
     }
 
+    /// The plan with another activation at one hidden layer, 0 the first: the linear code layer of an
+    /// auto-encoder, say.
+    ///
+    /// # Errors
+    /// [`PlanError::NoSuchLayer`].
+    pub const fn with_activation(
+        mut self,
+        layer: usize,
+        activation: Activation,
+    ) -> Result<Self, PlanError> {
+        if layer >= self.model().hidden_layers() {
+            return Err(PlanError::NoSuchLayer);
+        }
+        let mut rest: &mut [Activation] = &mut self.hidden;
+        let mut before = layer;
+        while let [first, tail @ ..] = rest {
+            if before == 0 {
+                *first = activation;
+                break;
+            }
+            before -= 1;
+            rest = tail;
+        }
+        Ok(self)
+    }
+
     /// The plan as the passes and the methods see it.
     pub const fn model(&self) -> Model<'_> {
         Model {
             widths: &self.widths,
-            activation: self.activation,
+            hidden: &self.hidden,
             likelihood: self.likelihood,
         }
     }
@@ -82,11 +110,12 @@ impl<const N: usize> Plan<N> {
 ///
 /// Parameters are one flat vector of length P: for each layer the weights `[out × in]`, row-major, and
 /// then the bias `[out]`, layer after layer (the order of `PyTorch`'s `Linear`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Model<'p> {
     widths: &'p [usize],
-    activation: Activation,
+    /// Of hidden layer l at place l; the last place stands for all layers behind it.
+    hidden: &'p [Activation],
     likelihood: Likelihood,
 }
 
@@ -138,9 +167,21 @@ impl<'p> Model<'p> {
         }
         Ok(Self {
             widths,
-            activation,
+            hidden: activation.everywhere(),
             likelihood,
         })
+    }
+
+    /// The model with an activation for each of its hidden layers, the first one first.
+    ///
+    /// # Errors
+    /// [`PlanError::NoSuchLayer`], when there are not as many activations as hidden layers.
+    pub const fn with_activations(self, hidden: &'p [Activation]) -> Result<Self, PlanError> {
+        if hidden.len() == self.hidden_layers() {
+            Ok(Self { hidden, ..self })
+        } else {
+            Err(PlanError::NoSuchLayer)
+        }
     }
 
     /// The widths, input first.
@@ -148,9 +189,20 @@ impl<'p> Model<'p> {
         self.widths
     }
 
-    /// The activation of the hidden layers.
-    pub const fn activation(&self) -> Activation {
-        self.activation
+    /// The number of hidden layers.
+    pub const fn hidden_layers(&self) -> usize {
+        self.widths.len().saturating_sub(2)
+    }
+
+    /// The activation behind layer `layer` of weights, 0 the first: that of a hidden layer, or the
+    /// identity behind the last one, whose outputs are the logits.
+    pub fn activation(&self, layer: usize) -> Activation {
+        if layer >= self.hidden_layers() {
+            return Activation::Identity;
+        }
+        let last = self.hidden.last();
+        let activation = self.hidden.get(layer).or(last);
+        activation.copied().unwrap_or(Activation::Identity)
     }
 
     /// The likelihood of the outputs.
@@ -239,6 +291,20 @@ impl<'p> Model<'p> {
         (weights, biases)
     }
 }
+
+impl PartialEq for Model<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let activations = |model: &Self| {
+            let model = *model;
+            (0..model.hidden_layers()).map(move |layer| model.activation(layer))
+        };
+        self.widths == other.widths
+            && self.likelihood == other.likelihood
+            && activations(self).eq(activations(other))
+    }
+}
+
+impl Eq for Model<'_> {}
 
 impl<'p, const N: usize> From<&'p Plan<N>> for Model<'p> {
     fn from(plan: &'p Plan<N>) -> Self {
@@ -353,7 +419,8 @@ impl Storage {
 pub struct Room {
     /// Examples of the gradient batch: inputs, targets and weight.
     pub batch: usize,
-    /// Examples of a separate metric batch: inputs and weight.
+    /// Examples of a separate metric batch: inputs and weight, and targets where the method's curvature
+    /// looks at them.
     pub metric: usize,
 }
 
@@ -365,11 +432,16 @@ impl Room {
     };
 
     /// The number of scalars; saturates instead of overflowing.
-    pub const fn len(self, model: &Model<'_>) -> usize {
-        let example = model.dim_in() + 1;
+    pub const fn len(self, model: &Model<'_>, metric: Labels) -> usize {
+        let unlabelled = model.dim_in() + 1;
+        let labelled = unlabelled + model.dim_out();
+        let metric_example = match metric {
+            Labels::Needed => labelled,
+            Labels::Unused => unlabelled,
+        };
         self.batch
-            .saturating_mul(example + model.dim_out())
-            .saturating_add(self.metric.saturating_mul(example))
+            .saturating_mul(labelled)
+            .saturating_add(self.metric.saturating_mul(metric_example))
     }
 }
 
@@ -387,6 +459,8 @@ pub enum PlanError {
     TooManyClasses,
     /// The parameters leave the address space.
     TooLarge,
+    /// An activation for a hidden layer that there is not, or hidden layers without one.
+    NoSuchLayer,
 }
 
 impl PlanError {
@@ -398,6 +472,7 @@ impl PlanError {
             Self::OneClass => "a categorical likelihood needs at least two outputs",
             Self::TooManyClasses => "a categorical likelihood takes at most 65536 outputs",
             Self::TooLarge => "the network has more parameters than memory can be addressed for",
+            Self::NoSuchLayer => "each hidden layer has one activation",
         }
     }
 }

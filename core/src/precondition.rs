@@ -24,7 +24,7 @@ pub struct DampingForm<T> {
 }
 
 /// A preconditioner as a type: what it needs, and M⁻¹ as an operator.
-pub trait Preconditioner<T: Scalar> {
+pub trait Preconditioner<T: Scalar>: Copy + Default {
     /// Whether it needs diag(F): a vector, and K backward passes per example of the metric.
     const FISHER: bool;
     /// Whether it needs (1/B) Σ gᵦ∘gᵦ: a vector, and a backward pass per example of the gradient.

@@ -9,10 +9,12 @@ use natgrad::{Activation, Batch, Error, Likelihood, Metric, Plan, Trainer};
 #[test]
 fn acceptance_of_finite_losses_without_any_other_look_at_them() {
     let plan = Plan::new([1, 1], Activation::Tanh, Likelihood::Gaussian).unwrap();
-    let mut method = NaturalGradient::<f32>::default();
-    method.acceptance = Acceptance::Finite;
+    let mut method = NaturalGradient::<f32> {
+        acceptance: Acceptance::Finite,
+        rate: 1e30,
+        ..Default::default()
+    };
     method.damping.policy = DampingPolicy::Constant;
-    method.rate = 1e30;
     let (mut params, mut memory) = ([0.5, 0.0], [0.0; 99]);
     let mut trainer =
         Trainer::<f32, NaturalGradient<f32>, 1>::new(&plan, &mut params, &mut memory, method)
@@ -37,9 +39,11 @@ fn acceptance_of_finite_losses_without_any_other_look_at_them() {
 fn update_that_is_not_finite_where_the_loss_is() {
     type Method = NaturalGradient<f32, Cg, Unpreconditioned, Tikhonov>;
     let plan = Plan::new([1, 1, 1], Activation::Relu, Likelihood::Gaussian).unwrap();
-    let mut method = Method::default();
-    method.acceptance = Acceptance::Finite;
-    method.rate = 4e19;
+    let method = Method {
+        acceptance: Acceptance::Finite,
+        rate: 4e19,
+        ..Default::default()
+    };
     let mut params = [1e-21, 0.0, 10.0, 0.0];
     let before = params.map(f32::to_bits);
     let mut memory = [0.0; 99];
@@ -55,5 +59,5 @@ fn update_that_is_not_finite_where_the_loss_is() {
     assert!(accepted, "the trial point has a finite loss");
     assert_eq!(result, Err(Error::NonFiniteUpdate));
     assert_eq!([0, 1, 2, 3].map(|i| trainer.params()[i].to_bits()), before);
-    assert_eq!(trainer.method().damping.value, 1.0);
+    assert_eq!(trainer.state().damping, 1.0);
 }

@@ -377,7 +377,7 @@ case!(
     Data::new(4, Activation::Softplus, Likelihood::Gaussian),
     with(|it: &mut Self::M| {
         it.damping = Damping {
-            value: 0.1,
+            initial: 0.1,
             floor: 1e-3,
             ceiling: 10.0,
             policy: DampingPolicy::Effort {
@@ -386,6 +386,7 @@ case!(
                 raise: 1.25,
                 lower: 0.75,
             },
+            metric: it.damping.metric,
         };
         it.stop = Stop {
             iterations: 12,
@@ -416,7 +417,7 @@ case!(
         it.line_search = LineSearch::backtracking();
         it.trust = Trust { kl: 0.05, logit: 2.0 };
         it.damping = Damping {
-            value: 0.01,
+            initial: 0.01,
             floor: 1e-4,
             ceiling: 10.0,
             policy: DampingPolicy::LevenbergMarquardt {
@@ -426,6 +427,7 @@ case!(
                 raise: 1.5,
                 lower: 0.75,
             },
+            metric: it.damping.metric,
         };
     })
 );
@@ -438,7 +440,7 @@ case!(
     Data::new(5, Activation::Identity, Likelihood::Gaussian).anchored(),
     with(|it: &mut Self::M| {
         it.damping = Damping {
-            value: 0.5,
+            initial: 0.5,
             floor: 1e-3,
             ceiling: 10.0,
             policy: DampingPolicy::Schedule {
@@ -446,6 +448,7 @@ case!(
                 every: 20,
                 factor: 0.5,
             },
+            metric: it.damping.metric,
         };
         it.acceptance = Acceptance::Unchecked;
     }),

@@ -7,6 +7,7 @@
 
 use natgrad::curvature::{EmpiricalFisher, Fisher, GradientCovariance, Hessian};
 use natgrad::damping::{Damping, DampingPolicy, Marquardt, Tikhonov};
+use natgrad::data::Labels;
 use natgrad::krylov::{Cg, Solver};
 use natgrad::operator::LinearOperator;
 use natgrad::optimizer::{Adam, Method, Momentum, NaturalGradient, Nesterov, Plain, Progress, Sgd};
@@ -218,7 +219,7 @@ fn sizes_saturate() {
         batch: usize::MAX,
         metric: usize::MAX,
     };
-    assert_eq!(room.len(&model), usize::MAX);
+    assert_eq!(room.len(&model, Labels::Unused), usize::MAX);
     assert_eq!(Storage::vectors(4096 * 4).len(&model, 1), usize::MAX);
     assert_eq!(Pass::Hessian.scratch_len(&model, usize::MAX), usize::MAX);
     assert_eq!(
@@ -414,12 +415,13 @@ fn step_macs(batch: Batch<'_, f32>, metric: Metric<'_, f32>, examples: u64, metr
     let model = model(&WIDTHS);
     let mut params = params(&model);
     let mut memory = vec![0.0; 1000];
-    let mut method = NaturalGradient::<f32>::default();
-    method.damping = Damping {
-        value: 1e3,
-        floor: 1e-3,
-        ceiling: 1e4,
-        policy: DampingPolicy::Constant,
+    let method = NaturalGradient::<f32> {
+        damping: Damping {
+            initial: 1e3,
+            policy: DampingPolicy::Constant,
+            ..Damping::default()
+        },
+        ..Default::default()
     };
     let mut trainer =
         Trainer::<f32, NaturalGradient<f32>, 2>::new(model, &mut params, &mut memory, method)

@@ -358,10 +358,12 @@ impl<'a, T: Scalar> Batch<'a, T> {
 /// How far the sum of a target distribution may be from 1.
 const DISTRIBUTION_SLACK: f64 = 1e-5;
 
-/// Whether a use of a batch needs its targets.
+/// Whether a use of a batch looks at its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Labels {
+pub enum Labels {
+    /// It does.
     Needed,
+    /// It does not: they may be missing.
     Unused,
 }
 

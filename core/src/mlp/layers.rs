@@ -10,8 +10,6 @@ pub(crate) struct Layer<'a, T> {
     pub(crate) fan_in: usize,
     /// The number of its units.
     pub(crate) fan_out: usize,
-    /// Whether an activation follows.
-    pub(crate) hidden: bool,
     /// `[out × in]`, row-major.
     pub(crate) weights: &'a [T],
     /// `[out]`.
@@ -36,7 +34,6 @@ pub(crate) fn layers<'a, T>(model: &Model<'a>, vector: &'a [T]) -> Layers<'a, T>
         widths: model.widths(),
         vector,
         first: 0,
-        depth: model.widths().len().saturating_sub(1),
     }
 }
 
@@ -52,11 +49,10 @@ pub(crate) struct Layers<'a, T> {
     widths: &'a [usize],
     vector: &'a [T],
     first: usize,
-    depth: usize,
 }
 
 impl<'a, T> Layers<'a, T> {
-    fn layer(&self, index: usize, fan_in: usize, fan_out: usize, layer: &'a [T]) -> Layer<'a, T> {
+    fn layer(index: usize, fan_in: usize, fan_out: usize, layer: &'a [T]) -> Layer<'a, T> {
         let (weights, bias) = layer
             .split_at_checked(fan_in.saturating_mul(fan_out))
             .unwrap_or((&[], &[]));
@@ -64,7 +60,6 @@ impl<'a, T> Layers<'a, T> {
             index,
             fan_in,
             fan_out,
-            hidden: index.saturating_add(1) < self.depth,
             weights,
             bias,
         }
@@ -88,7 +83,7 @@ impl<'a, T> Iterator for Layers<'a, T> {
         let (layer, tail) = self.vector.split_at_checked(layer_len(*fan_in, *fan_out))?;
         let index = self.first;
         (self.widths, self.vector, self.first) = (rest, tail, index.saturating_add(1));
-        Some(self.layer(index, *fan_in, *fan_out, layer))
+        Some(Self::layer(index, *fan_in, *fan_out, layer))
     }
 }
 
@@ -107,7 +102,7 @@ impl<T> DoubleEndedIterator for Layers<'_, T> {
         let (head, layer) = self.vector.split_at_checked(start)?;
         let index = self.first.saturating_add(rest.len()).saturating_sub(1);
         (self.widths, self.vector) = (rest, head);
-        Some(self.layer(index, *fan_in, *fan_out, layer))
+        Some(Self::layer(index, *fan_in, *fan_out, layer))
     }
 }
 

@@ -256,7 +256,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
             tile.load(&model, batch, index, total);
             tile.forward(&model, params);
             tile.forward_tangent(&model, params, direction);
-            tile.backward_tangent(&model, params, direction, out, &mut quad);
+            tile.backward_tangent(&model, params, direction, T::ZERO, out, &mut quad);
         }
         Ok(quad)
     }

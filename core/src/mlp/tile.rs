@@ -3,6 +3,7 @@
 //! A tile holds up to `TILE` examples, one per lane. Its memory is carved from a scratch slice each time
 //! ([`Tile::carve`]), so that a step that is cut into slices keeps nothing but numbers between them.
 
+use crate::activation::Activation;
 use crate::data::Batch;
 use crate::kernels;
 use crate::plan::{Model, Pass};
@@ -96,8 +97,9 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         for layer in layers(model, params) {
             let out = rest.take(layer.fan_out);
             kernels::affine(layer.weights, layer.bias, input, out);
-            if layer.hidden {
-                apply(out, |z| model.activation().value(z));
+            let activation = model.activation(layer.index);
+            if activation != Activation::Identity {
+                apply(out, |z| activation.value(z));
             }
             input = out;
         }
@@ -120,8 +122,9 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
                 kernels::add_product(layer.weights, input_tangent, out);
             }
             kernels::copy(out, kept.take(layer.fan_out));
-            if layer.hidden {
-                scale_rows(out, value, |a| model.activation().slope(a));
+            let activation = model.activation(layer.index);
+            if activation != Activation::Identity {
+                scale_rows(out, value, |a| activation.slope(a));
             }
             first = false;
             input = value;
@@ -148,16 +151,26 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         }
     }
 
-    /// Seeds δ = scaleᵦ H u with u = Rz, those of a Fisher product; adds scaleᵦ uᵀHu to `quad`.
-    pub(crate) fn seed_metric(&mut self, model: &Model<'_>, quad: &mut T) {
+    /// Seeds δ = scaleᵦ H u with u = Rz, those of a Fisher product; returns scaleᵦ uᵀHu of each lane.
+    pub(crate) fn seed_metric(&mut self, model: &Model<'_>) -> [T; TILE] {
         let logits = last(self.activations, model.dim_out());
         let tangent = last(self.tangents, model.dim_out());
         let seeds = first(&mut self.seeds, model.dim_out());
-        for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
-            let form = model
+        let mut form = [T::ZERO; TILE];
+        let lanes = form.iter_mut().zip(&self.scale).enumerate();
+        for (lane, (form, &scale)) in lanes.take(self.lanes) {
+            let quad = model
                 .likelihood()
                 .metric(logits, tangent, scale, seeds, lane);
-            *quad += scale * form;
+            *form = scale * quad;
+        }
+        form
+    }
+
+    /// Adds the forms of the lanes in use to `quad`, example by example.
+    pub(crate) fn add_forms(&self, form: &[T; TILE], quad: &mut T) {
+        for &form in form.iter().take(self.lanes) {
+            *quad += form;
         }
     }
 
@@ -171,13 +184,15 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     }
 
     /// Seeds δ = scaleᵦ cᵦ (p − t) with cᵦ = (p − t)·u − `mean`: those of a product with per-example
-    /// gradients gᵦ = Jᵀ(p − t), since gᵦ·v = (p − t)·u for u = Jv. Adds scaleᵦ cᵦ² to `quad` and
-    /// scaleᵦ cᵦ to `sum`.
-    pub(crate) fn seed_gradients(&mut self, model: &Model<'_>, mean: T, quad: &mut T, sum: &mut T) {
+    /// gradients gᵦ = Jᵀ(p − t), since gᵦ·v = (p − t)·u for u = Jv. Adds scaleᵦ cᵦ to `sum`; returns
+    /// scaleᵦ cᵦ² of each lane.
+    pub(crate) fn seed_gradients(&mut self, model: &Model<'_>, mean: T, sum: &mut T) -> [T; TILE] {
         let logits = last(self.activations, model.dim_out());
         let tangent = last(self.tangents, model.dim_out());
         let seeds = first(&mut self.seeds, model.dim_out());
-        for (lane, &scale) in self.scale.iter().enumerate().take(self.lanes) {
+        let mut form = [T::ZERO; TILE];
+        let lanes = form.iter_mut().zip(&self.scale).enumerate();
+        for (lane, (form, &scale)) in lanes.take(self.lanes) {
             model
                 .likelihood()
                 .residual(logits, self.targets, T::ONE, seeds, lane);
@@ -188,9 +203,10 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
                     *seed *= factor;
                 }
             }
-            *quad += scale * (along * along);
+            *form = scale * (along * along);
             *sum += factor;
         }
+        form
     }
 
     /// Seeds δ = column `column` of Q, with H = QQᵀ.
@@ -235,28 +251,69 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// out += Σᵦ Jᵀδ: ordinary backpropagation of the seeds.
     pub(crate) fn backward(&mut self, model: &Model<'_>, params: &[T], out: &mut [T]) {
         let lanes = self.lanes;
-        self.descend(model, params, out, |seeds, input, gradient| {
-            kernels::add_outer(seeds, input, lanes, gradient.weights, gradient.bias);
-        });
+        self.descend(
+            model,
+            params,
+            out,
+            |seeds, input, gradient| {
+                kernels::add_outer(seeds, input, lanes, gradient.weights, gradient.bias);
+            },
+            |_, _| {},
+        );
+    }
+
+    /// The same, with `structure`ᵦ · H Rz of every hidden unit added to the seeds on their way: the
+    /// product of structural damping. Adds its form to `form`.
+    pub(crate) fn backward_structural(
+        &mut self,
+        model: &Model<'_>,
+        params: &[T],
+        structure: T,
+        out: &mut [T],
+        form: &mut [T; TILE],
+    ) {
+        if structure == T::ZERO {
+            return self.backward(model, params, out);
+        }
+        let (lanes, scale) = (self.lanes, self.scale.map(|scale| structure * scale));
+        self.descend(
+            model,
+            params,
+            out,
+            |seeds, input, gradient| {
+                kernels::add_outer(seeds, input, lanes, gradient.weights, gradient.bias);
+            },
+            |seeds, units| units.add_metric(&scale, seeds, form),
+        );
     }
 
     /// out += Σᵦ scaleᵦ (Jᵀδ)∘(Jᵀδ): the squares of the per-example backpropagated seeds.
     pub(crate) fn backward_squared(&mut self, model: &Model<'_>, params: &[T], out: &mut [T]) {
         let (lanes, scale) = (self.lanes, self.scale);
-        self.descend(model, params, out, |seeds, input, squares| {
-            kernels::add_outer_squared(seeds, input, &scale, lanes, squares.weights, squares.bias);
-        });
+        self.descend(
+            model,
+            params,
+            out,
+            |seeds, input, squares| {
+                let LayerMut { weights, bias, .. } = squares;
+                kernels::add_outer_squared(seeds, input, &scale, lanes, weights, bias);
+            },
+            |_, _| {},
+        );
     }
 
-    /// δₗ₋₁ = φ′ ∘ Wₗᵀδₗ, from the last layer to the first, with `deposit` at each.
+    /// δₗ₋₁ = φ′ ∘ Wₗᵀδₗ, from the last layer to the first, with `deposit` at each layer of weights and
+    /// `inject` at each hidden layer.
     fn descend(
         &mut self,
         model: &Model<'_>,
         params: &[T],
         out: &mut [T],
         mut deposit: impl FnMut(&[[T; TILE]], &[[T; TILE]], LayerMut<'_, T>),
+        mut inject: impl FnMut(&mut [[T; TILE]], &Units<'_, T, TILE>),
     ) {
         let mut values: &[[T; TILE]] = drop_last(self.activations, model.dim_out());
+        let mut tangents: &[[T; TILE]] = drop_last(self.tangents, model.dim_out());
         let [upper, lower] = &mut self.seeds;
         let (mut upper, mut lower) = (&mut **upper, &mut **lower);
         for (layer, gradient) in layers(model, params)
@@ -264,13 +321,23 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             .zip(layers_mut(model, out).rev())
         {
             let input = split_last(&mut values, layer.fan_in);
+            let tangents = split_last(&mut tangents, layer.fan_in);
             let seeds = upper.get(..layer.fan_out).unwrap_or(&[]);
             deposit(seeds, input, gradient);
-            if layer.index > 0 {
+            if let Some(below) = layer.index.checked_sub(1) {
+                let activation = model.activation(below);
                 let below = lower.get_mut(..layer.fan_in).unwrap_or(&mut []);
                 kernels::fill([T::ZERO; TILE], below);
                 kernels::add_transposed(layer.weights, seeds, below);
-                scale_rows(below, input, |a| model.activation().slope(a));
+                if activation != Activation::Identity {
+                    scale_rows(below, input, |a| activation.slope(a));
+                }
+                let units = Units {
+                    activation,
+                    values: input,
+                    tangents,
+                };
+                inject(below, &units);
             }
             core::mem::swap(&mut upper, &mut lower);
         }
@@ -284,15 +351,19 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// s = Wᵀδ, Rs = Vᵀδ + WᵀRδ; below: δ = φ′∘s, Rδ = φ′∘Rs + φ″∘Rz∘s
     /// vᵀHv = Rz_LᵀH Rz_L + Σ 2 (Vᵀδ)·Ra + Σ s·(φ″∘Rz²)
     /// ```
+    ///
+    /// With a `structure` above 0, Rδ gains `structure`ᵦ · H Rz at every hidden unit: structural damping.
     pub(crate) fn backward_tangent(
         &mut self,
         model: &Model<'_>,
         params: &[T],
         direction: &[T],
+        structure: T,
         out: &mut [T],
         quad: &mut T,
     ) {
         let lanes = self.lanes;
+        let scale = self.scale.map(|scale| structure * scale);
         let mut form = [T::ZERO; TILE];
         self.seed_residual(model);
         self.seed_output_metric(model, &mut form);
@@ -318,10 +389,11 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             let seeds = upper.get(..fan_out).unwrap_or(&[]);
             let r_seeds = r_upper.get(..fan_out).unwrap_or(&[]);
             let LayerMut { weights, bias, .. } = product;
-            if layer.index == 0 {
+            let Some(below) = layer.index.checked_sub(1) else {
                 kernels::add_outer(r_seeds, value, lanes, weights, bias);
                 break;
-            }
+            };
+            let activation = model.activation(below);
             kernels::add_outer_pair(r_seeds, value, seeds, value_tangent, lanes, weights, bias);
 
             let below = lower.get_mut(..fan_in).unwrap_or(&mut []);
@@ -335,23 +407,30 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             kernels::add_transposed(layer.weights, r_seeds, r_below);
             kernels::fill([T::ZERO; TILE], below);
             kernels::add_transposed(layer.weights, seeds, below);
-            let rows = below.iter_mut().zip(r_below).zip(value).zip(pre_tangent);
+            let rows = below.iter_mut().zip(&mut *r_below);
+            let rows = rows.zip(value).zip(pre_tangent);
             for (((s, rs), a), rz) in rows {
                 let lanes = s.iter_mut().zip(rs).zip(a.iter().zip(rz)).zip(&mut form);
                 for (((s, rs), (&a, &rz)), form) in lanes {
-                    let slope = model.activation().slope(a);
-                    let bent = model.activation().bend(a) * (slope * rz) * *s;
+                    let slope = activation.slope(a);
+                    let bent = activation.bend(a) * (slope * rz) * *s;
                     *form += bent * rz;
                     *rs = slope * *rs + bent;
                     *s *= slope;
                 }
             }
+            if structure > T::ZERO {
+                let units = Units {
+                    activation,
+                    values: value,
+                    tangents: value_tangent,
+                };
+                units.add_metric(&scale, r_below, &mut form);
+            }
             core::mem::swap(&mut upper, &mut lower);
             core::mem::swap(&mut r_upper, &mut r_lower);
         }
-        for &form in form.iter().take(lanes) {
-            *quad += form;
-        }
+        self.add_forms(&form, quad);
     }
 
     /// Rδ_L = scaleᵦ H Rz_L into the tangents of the seeds, and scaleᵦ Rz_LᵀH Rz_L into `form`.
@@ -386,6 +465,29 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// The tangent Rz of the logits `[K]`.
     pub(crate) fn logit_tangents(&self, model: &Model<'_>) -> &[[T; TILE]] {
         last(self.tangents, model.dim_out())
+    }
+}
+
+/// The units of a hidden layer: activations a and tangents Ra.
+struct Units<'u, T, const TILE: usize> {
+    activation: Activation,
+    values: &'u [[T; TILE]],
+    tangents: &'u [[T; TILE]],
+}
+
+impl<T: Scalar, const TILE: usize> Units<'_, T, TILE> {
+    /// seeds += scale · H Rz and form += scale · RzᵀH Rz, lane by lane, in the order of the units.
+    fn add_metric(&self, scale: &[T; TILE], seeds: &mut [[T; TILE]], form: &mut [T; TILE]) {
+        for (seeds, (values, tangents)) in
+            seeds.iter_mut().zip(self.values.iter().zip(self.tangents))
+        {
+            let lanes = seeds.iter_mut().zip(&mut *form).zip(scale);
+            for (((seed, form), &scale), (&a, &tangent)) in lanes.zip(values.iter().zip(tangents)) {
+                let (product, quad) = self.activation.unit_metric(a, tangent);
+                *seed += scale * product;
+                *form += scale * quad;
+            }
+        }
     }
 }
 

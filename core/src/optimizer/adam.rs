@@ -25,8 +25,14 @@ pub struct Adam<T> {
     pub beta2: T,
     /// ε, positive.
     pub epsilon: T,
+}
+
+/// What outlives a step of [`Adam`], beside its moments.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct AdamState<T> {
     /// β₁ᵗ and β₂ᵗ.
-    powers: [T; 2],
+    pub powers: [T; 2],
 }
 
 impl<T: Scalar> Adam<T> {
@@ -37,7 +43,6 @@ impl<T: Scalar> Adam<T> {
             beta1: T::of(0.9),
             beta2: T::of(0.999),
             epsilon: T::of(1e-8),
-            powers: [T::ONE; 2],
         }
     }
 }
@@ -46,6 +51,8 @@ impl<T> sealed::Sealed for Adam<T> {}
 
 impl<T: Scalar> Method<T> for Adam<T> {
     const STORAGE: Storage = Storage::vectors(3).and(Pass::Gradient.storage());
+
+    type State = AdamState<T>;
 
     type Step = FirstOrderStep<T>;
 
@@ -66,7 +73,13 @@ impl<T: Scalar> Method<T> for Adam<T> {
         Ok(())
     }
 
-    fn begin(&self) -> FirstOrderStep<T> {
+    fn start(&self) -> AdamState<T> {
+        AdamState {
+            powers: [T::ONE; 2],
+        }
+    }
+
+    fn begin(&self, _: &AdamState<T>) -> FirstOrderStep<T> {
         FirstOrderStep::new()
     }
 
@@ -79,7 +92,8 @@ impl<T: Scalar> Method<T> for Adam<T> {
     }
 
     fn finish(
-        &mut self,
+        &self,
+        state: &mut AdamState<T>,
         step: &FirstOrderStep<T>,
         params: &mut [T],
         vectors: &mut [T],
@@ -95,8 +109,8 @@ impl<T: Scalar> Method<T> for Adam<T> {
             beta1,
             beta2,
             epsilon,
-            powers: [power1, power2],
         } = *self;
+        let [power1, power2] = state.powers;
         let powers = [power1 * beta1, power2 * beta2];
         let [power1, power2] = powers;
         let (rate, unbias) = (rate / (T::ONE - power1), T::ONE - power2);
@@ -121,7 +135,7 @@ impl<T: Scalar> Method<T> for Adam<T> {
             (*m, *v) = (next_m, next_v);
             *p += change;
         }
-        self.powers = powers;
+        state.powers = powers;
         Ok(report)
     }
 }

@@ -20,13 +20,13 @@ mod objective;
 mod sgd;
 mod trainer;
 
-pub use adam::Adam;
-pub use natural_gradient::{Acceptance, NaturalGradient};
+pub use adam::{Adam, AdamState};
+pub use natural_gradient::{Acceptance, HeldOut, NaturalGradient, NaturalState};
 pub use objective::{Anchor, L2};
 pub use sgd::{Momentum, Nesterov, Plain, Sgd, Velocity};
 pub use trainer::Trainer;
 
-use crate::data::{Batch, Metric};
+use crate::data::{Batch, Labels, Metric};
 use crate::error::Error;
 use crate::krylov::{Iteration, Solve};
 use crate::plan::{Model, Storage};
@@ -147,6 +147,12 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     /// Its memory beside the parameters: vectors that are kept between slices, and rows of a tile.
     const STORAGE: Storage;
 
+    /// Whether it looks at the targets of a metric batch.
+    const METRIC_LABELS: Labels = Labels::Unused;
+
+    /// What outlives a step, beside vectors. The method itself holds nothing but settings.
+    type State: Copy + PartialEq;
+
     /// What a step that is under way keeps beside its vectors.
     type Step: Copy;
 
@@ -156,8 +162,11 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     /// [`Error::Setting`], with the sentence that says which.
     fn check(&self) -> Result<(), Error>;
 
+    /// The state before the first step.
+    fn start(&self) -> Self::State;
+
     /// A step before its first slice.
-    fn begin(&self) -> Self::Step;
+    fn begin(&self, state: &Self::State) -> Self::Step;
 
     /// One slice.
     ///
@@ -175,14 +184,15 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     /// # Errors
     /// [`Error::Unfinished`], [`Error::NonFiniteUpdate`]; nothing has changed then.
     fn finish(
-        &mut self,
+        &self,
+        state: &mut Self::State,
         step: &Self::Step,
         params: &mut [T],
         vectors: &mut [T],
     ) -> Result<Report<T>, Error>;
 
     /// Gives a step up: forgets what its slices have overwritten beyond repair, a warm start.
-    fn abandon(&mut self, _step: &Self::Step) {}
+    fn abandon(&self, _state: &mut Self::State, _step: &Self::Step) {}
 }
 
 /// A method whose trial point exists before it is committed, so that a held-out batch can judge it.

@@ -8,8 +8,6 @@
 //!
 //! Nesterov's form is that of Sutskever et al. 2013, written for the point that looks ahead.
 
-use core::marker::PhantomData;
-
 use super::objective::GradientPass;
 use super::{Frame, Method, Outcome, Progress, Report, sealed};
 use crate::error::Error;
@@ -18,7 +16,7 @@ use crate::scalar::Scalar;
 use crate::workspace::Arena;
 
 /// What a step of [`Sgd`] does with the steps before it, as a type.
-pub trait Velocity: sealed::Sealed {
+pub trait Velocity: Copy + Default + sealed::Sealed {
     /// Vectors that outlive a step.
     const VECTORS: usize;
 
@@ -76,16 +74,17 @@ pub struct Sgd<T, V = Plain> {
     pub rate: T,
     /// The momentum μ, in [0, 1); [`Plain`] does not look at it.
     pub momentum: T,
-    velocity: PhantomData<V>,
+    /// What is done with the steps before.
+    pub velocity: V,
 }
 
-impl<T: Scalar, V> Sgd<T, V> {
+impl<T: Scalar, V: Velocity> Sgd<T, V> {
     /// With that rate, and momentum 0.9.
     pub fn new(rate: T) -> Self {
         Self {
             rate,
             momentum: T::of(0.9),
-            velocity: PhantomData,
+            velocity: V::default(),
         }
     }
 }
@@ -94,6 +93,8 @@ impl<T, V> sealed::Sealed for Sgd<T, V> {}
 
 impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
     const STORAGE: Storage = Storage::vectors(1 + V::VECTORS).and(Pass::Gradient.storage());
+
+    type State = ();
 
     type Step = FirstOrderStep<T>;
 
@@ -107,7 +108,9 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
         Ok(())
     }
 
-    fn begin(&self) -> FirstOrderStep<T> {
+    fn start(&self) {}
+
+    fn begin(&self, (): &()) -> FirstOrderStep<T> {
         FirstOrderStep::new()
     }
 
@@ -120,7 +123,8 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
     }
 
     fn finish(
-        &mut self,
+        &self,
+        (): &mut (),
         step: &FirstOrderStep<T>,
         params: &mut [T],
         vectors: &mut [T],

@@ -1,7 +1,7 @@
 //! The trainer: parameters, workspace, method, and the step under way.
 
 use super::{Frame, Guarded, L2, Method, Progress, Report};
-use crate::data::{Batch, DataError, Inputs, Metric, Targets, Weights};
+use crate::data::{Batch, DataError, Inputs, Labels, Metric, Targets, Weights};
 use crate::error::Error;
 use crate::kernels;
 use crate::mlp::Mlp;
@@ -47,6 +47,7 @@ pub struct Trainer<'a, T: Scalar, M: Method<T>, const TILE: usize> {
     params: &'a mut [T],
     workspace: &'a mut [T],
     method: M,
+    state: M::State,
     l2: L2<'a, T>,
     holdout: Batch<'a, T>,
     step: Option<Underway<'a, T, M::Step>>,
@@ -83,7 +84,9 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     /// The length of the workspace in scalars, for steps in one call or over lasting examples, plus
     /// `room` for examples that [`Trainer::begin`] copies.
     pub const fn workspace_len(model: &Model<'_>, room: Room) -> usize {
-        M::STORAGE.len(model, TILE).saturating_add(room.len(model))
+        M::STORAGE
+            .len(model, TILE)
+            .saturating_add(room.len(model, M::METRIC_LABELS))
     }
 
     /// The memory of training in bytes: parameters, workspace and the trainer itself; the stack is not
@@ -122,6 +125,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             model,
             params,
             workspace,
+            state: method.start(),
             method,
             l2: L2::NONE,
             holdout: Batch::empty(),
@@ -139,7 +143,23 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         self.params
     }
 
-    /// The method: its settings, and the state that outlives a step.
+    /// What outlives a step, beside parameters and vectors: λ, the steps taken.
+    pub fn state(&self) -> &M::State {
+        &self.state
+    }
+
+    /// Forgets what the steps so far have left behind, the parameters apart: moments, λ, a warm start.
+    ///
+    /// # Errors
+    /// [`Error::Busy`].
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.idle()?;
+        kernels::fill(T::ZERO, self.workspace);
+        self.state = self.method.start();
+        Ok(())
+    }
+
+    /// The method: its settings.
     pub fn method(&self) -> &M {
         &self.method
     }
@@ -188,7 +208,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         observe: &mut dyn FnMut(&Progress<T>),
     ) -> Result<Report<T>, Error> {
         self.admit(&batch, &metric)?;
-        let mut step = self.method.begin();
+        let mut step = self.method.begin(&self.state);
         loop {
             let (vectors, scratch, _) = carve::<T, M, TILE>(&self.model, self.workspace);
             let progress = match self.method.advance::<TILE>(
@@ -206,7 +226,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             ) {
                 Ok(progress) => progress,
                 Err(error) => {
-                    self.method.abandon(&step);
+                    self.method.abandon(&mut self.state, &step);
                     return Err(error);
                 }
             };
@@ -215,9 +235,11 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             }
             if progress == Progress::Ready {
                 let (vectors, ..) = carve::<T, M, TILE>(&self.model, self.workspace);
-                let report = self.method.finish(&step, self.params, vectors);
+                let report = self
+                    .method
+                    .finish(&mut self.state, &step, self.params, vectors);
                 if report.is_err() {
-                    self.method.abandon(&step);
+                    self.method.abandon(&mut self.state, &step);
                 }
                 return report;
             }
@@ -240,17 +262,21 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             Metric::Same => (Copied::Same, Batch::empty()),
             Metric::Leading(leading) => (Copied::Leading(leading), Batch::empty()),
             Metric::On(other) => {
-                let other = Batch {
-                    targets: Targets::Unlabelled,
-                    ..other
+                let targets = match M::METRIC_LABELS {
+                    Labels::Needed => other.targets,
+                    Labels::Unused => Targets::Unlabelled,
                 };
-                (Copied::On(other.len(&model)), other)
+                (Copied::On(other.len(&model)), Batch { targets, ..other })
             }
         };
         if batch.is_empty() {
             return Err(Error::Data(DataError::Empty));
         }
-        if matches!(batch.targets, Targets::Unlabelled) {
+        let unlabelled = |batch: &Batch<'_, T>| matches!(batch.targets, Targets::Unlabelled);
+        let metric_unlabelled = M::METRIC_LABELS == Labels::Needed
+            && matches!(copied, Copied::On(_))
+            && unlabelled(&other);
+        if unlabelled(&batch) || metric_unlabelled {
             return Err(Error::Data(DataError::Unlabelled));
         }
         let room = Room {
@@ -259,11 +285,13 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         };
         let needed = Self::workspace_len(&model, room);
         at_least("the workspace", needed, self.workspace.len())?;
-        for example in 0..examples {
-            batch.check_class(&model, example)?;
+        for batch in [&batch, &other] {
+            for example in 0..batch.len(&model) {
+                batch.check_class(&model, example)?;
+            }
         }
 
-        let step = self.method.begin();
+        let step = self.method.begin(&self.state);
         let (_, _, arena) = carve::<T, M, TILE>(&model, self.workspace);
         let arena = copy_examples(&model, &batch, arena);
         copy_examples(&model, &other, arena);
@@ -289,7 +317,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     ) -> Result<(), Error> {
         self.admit(&batch, &metric)?;
         self.step = Some(Underway {
-            step: self.method.begin(),
+            step: self.method.begin(&self.state),
             source: Source::Lasting { batch, metric },
         });
         Ok(())
@@ -305,7 +333,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             return Err(Error::Idle);
         };
         let (vectors, scratch, arena) = carve::<T, M, TILE>(&self.model, self.workspace);
-        let (batch, metric) = source.view(&self.model, arena);
+        let (batch, metric) = source.view(&self.model, M::METRIC_LABELS, arena);
         let frame = Frame {
             model: self.model,
             params: self.params,
@@ -351,7 +379,9 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             return Err(Error::Idle);
         };
         let (vectors, ..) = carve::<T, M, TILE>(&self.model, self.workspace);
-        let report = self.method.finish(step, self.params, vectors);
+        let report = self
+            .method
+            .finish(&mut self.state, step, self.params, vectors);
         match report {
             Ok(_) => self.step = None,
             Err(Error::Unfinished) => {}
@@ -364,7 +394,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     /// warm start is lost, if the solver has begun.
     pub fn abandon(&mut self) {
         if let Some(Underway { step, .. }) = self.step.take() {
-            self.method.abandon(&step);
+            self.method.abandon(&mut self.state, &step);
         }
     }
 
@@ -439,7 +469,12 @@ impl<'a, T: Scalar, M: Method<T> + Guarded, const TILE: usize> Trainer<'a, T, M,
 
 impl<T: Scalar> Source<'_, T> {
     /// The examples of the step: in the arena of copies, or where they last.
-    fn view<'v>(&'v self, model: &Model<'_>, arena: &'v mut [T]) -> (Batch<'v, T>, Metric<'v, T>) {
+    fn view<'v>(
+        &'v self,
+        model: &Model<'_>,
+        metric_labels: Labels,
+        arena: &'v mut [T],
+    ) -> (Batch<'v, T>, Metric<'v, T>) {
         match *self {
             Self::Lasting { batch, metric } => (batch, metric),
             Self::Workspace { batch, metric } => {
@@ -458,7 +493,13 @@ impl<T: Scalar> Source<'_, T> {
                 let metric = match metric {
                     Copied::Same => Metric::Same,
                     Copied::Leading(leading) => Metric::Leading(leading),
-                    Copied::On(others) => Metric::On(copied(others, 0)),
+                    Copied::On(others) => {
+                        let outputs = match metric_labels {
+                            Labels::Needed => model.dim_out(),
+                            Labels::Unused => 0,
+                        };
+                        Metric::On(copied(others, outputs))
+                    }
                 };
                 (examples, metric)
             }

@@ -49,13 +49,42 @@ fn plan_of_an_array() {
     let plan = Plan::new([2, 3], Activation::Tanh, Likelihood::Gaussian).unwrap();
     assert_eq!(Model::from(&plan), plan.model());
     assert_eq!((plan.model().widths(), plan.params()), (&[2, 3][..], 9));
-    assert_eq!(plan.model().activation(), Activation::Tanh);
+    assert_eq!(plan.model().activation(0), Activation::Identity);
     assert_eq!(plan.model().likelihood(), Likelihood::Gaussian);
+}
+
+#[test]
+fn activations_of_layers() {
+    let plan = Plan::new([4, 3, 2, 3, 4], Activation::Logistic, Likelihood::Bernoulli).unwrap();
+    let coded = plan.with_activation(1, Activation::Identity).unwrap();
+    let each = [
+        Activation::Logistic,
+        Activation::Identity,
+        Activation::Logistic,
+    ];
+    for (layer, activation) in each.into_iter().enumerate() {
+        assert_eq!(plan.model().activation(layer), Activation::Logistic);
+        assert_eq!(coded.model().activation(layer), activation);
+    }
+    assert_eq!(coded.model().activation(3), Activation::Identity);
+    assert_eq!(plan.model().with_activations(&each), Ok(coded.model()));
+    assert_ne!(plan.model(), coded.model());
+
+    let none = Err(PlanError::NoSuchLayer);
+    assert_eq!(plan.with_activation(3, Activation::Tanh), none);
+    assert_eq!(
+        plan.model().with_activations(&each[1..]),
+        Err(PlanError::NoSuchLayer)
+    );
 }
 
 #[test]
 fn sentences_of_plans() {
     for (error, sentence) in [
+        (
+            PlanError::NoSuchLayer,
+            "each hidden layer has one activation",
+        ),
         (
             PlanError::TooFewWidths,
             "a network needs at least two widths: its inputs and its outputs",

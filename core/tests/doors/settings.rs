@@ -63,7 +63,7 @@ const RATE: &str = "the rate must be positive and finite";
 
 #[test]
 fn sgd() {
-    fn kind<V: natgrad::optimizer::Velocity + Clone>() {
+    fn kind<V: natgrad::optimizer::Velocity>() {
         let good = Sgd::<f32, V>::new(0.5);
         for bad in NOT_POSITIVE {
             refuse(&good, RATE, |m| m.rate = bad);
@@ -108,7 +108,7 @@ fn natural() {
     for bad in NOT_POSITIVE {
         refuse(&good, RATE, |m| m.rate = bad);
         refuse(&good, "the damping must be positive and finite", |m| {
-            m.damping.value = bad;
+            m.damping.initial = bad;
         });
         let limits = "the damping's floor and ceiling must be positive, finite and in order";
         refuse(&good, limits, |m| m.damping.floor = bad);
@@ -229,8 +229,10 @@ fn damping_policy() {
 
 #[test]
 fn limits_of_settings_are_good() {
-    let mut good = Natural::default();
-    good.warm_start = 1.0;
+    let mut good = Natural {
+        warm_start: 1.0,
+        ..Default::default()
+    };
     (good.damping.floor, good.damping.ceiling) = (0.5, 0.5);
     good.damping.policy = DampingPolicy::Effort {
         few: 3,

@@ -1,10 +1,10 @@
 //! From the name of a method to the types of the core.
 
 use natgrad::damping::{Damping, DampingMetric, DampingPolicy, Marquardt, Ratio, Tikhonov};
-use natgrad::krylov::Cg;
+use natgrad::krylov::{Cg, Stop};
 use natgrad::line_search::LineSearch;
 use natgrad::optimizer::{
-    Adam, Anchor, L2, Method, Momentum, NaturalGradient, Nesterov, Plain, Report, Sgd,
+    Adam, Anchor, L2, Method, Momentum, NaturalGradient, Nesterov, Plain, Report, Sgd, Velocity,
 };
 use natgrad::precondition::{Jacobi, Martens, Preconditioner, Unpreconditioned};
 use natgrad::{Batch, Metric, Model, Pass, Room, Scalar, Trainer};
@@ -77,7 +77,7 @@ impl Natural {
         let core = NaturalGradient::<f64>::default();
         Self {
             rate: core.rate,
-            damping: core.damping.value,
+            damping: core.damping.initial,
             floor: core.damping.floor,
             policy: core.damping.policy,
             metric,
@@ -88,21 +88,31 @@ impl Natural {
         }
     }
 
-    fn method<T: Scalar, P, D>(&self) -> NaturalGradient<T, Cg, P, D> {
-        let mut method = NaturalGradient::default();
-        method.rate = T::of(self.rate);
-        method.damping = Damping {
-            value: T::of(self.damping),
-            floor: T::of(self.floor),
-            ceiling: method.damping.ceiling.larger(T::of(self.damping)),
-            policy: policy(self.policy),
-        };
-        method.stop.iterations = self.iterations;
-        method.warm_start = T::of(self.warm_start);
-        if self.line_search {
-            method.line_search = LineSearch::backtracking();
+    fn method<T: Scalar, P: Preconditioner<T>, D: DampingMetric<T>>(
+        &self,
+    ) -> NaturalGradient<T, Cg, P, D> {
+        let core = NaturalGradient::<T, Cg, P, D>::default();
+        NaturalGradient {
+            rate: T::of(self.rate),
+            damping: Damping {
+                initial: T::of(self.damping),
+                floor: T::of(self.floor),
+                ceiling: core.damping.ceiling.larger(T::of(self.damping)),
+                policy: policy(self.policy),
+                metric: D::default(),
+            },
+            stop: Stop {
+                iterations: self.iterations,
+                ..core.stop
+            },
+            warm_start: T::of(self.warm_start),
+            line_search: if self.line_search {
+                LineSearch::backtracking()
+            } else {
+                core.line_search
+            },
+            ..core
         }
-        method
     }
 }
 
@@ -227,10 +237,12 @@ fn dispatch_method<T: Scalar, V: Visit<T>, const TILE: usize>(
     optimizer: &Optimizer,
     visit: V,
 ) -> V::Output {
-    fn sgd<T: Scalar, Velocity>(rate: f64, momentum: f64) -> Sgd<T, Velocity> {
-        let mut method = Sgd::new(T::of(rate));
-        method.momentum = T::of(momentum);
-        method
+    fn sgd<T: Scalar, V: Velocity>(rate: f64, momentum: f64) -> Sgd<T, V> {
+        Sgd {
+            rate: T::of(rate),
+            momentum: T::of(momentum),
+            velocity: V::default(),
+        }
     }
     match optimizer {
         Optimizer::Natural(natural) => match natural.metric {

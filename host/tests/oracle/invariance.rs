@@ -2,7 +2,7 @@
 //! the metric, examples of weight 0, the tile.
 
 use nalgebra::{DMatrix, DVector};
-use natgrad::damping::{Damping, DampingMetric, DampingPolicy, Marquardt, Tikhonov};
+use natgrad::damping::{Damping, DampingMetric, Marquardt, Tikhonov};
 use natgrad::krylov::Cg;
 use natgrad::optimizer::NaturalGradient;
 use natgrad::precondition::Jacobi;
@@ -154,15 +154,15 @@ fn the_natural_direction_does_not_depend_on_the_units_of_the_parameters() {
 }
 
 /// The default method, fixed: everything that a step of a device does.
-fn device<T: Scalar, D>() -> NaturalGradient<T, Cg, Jacobi, D> {
-    let mut method = NaturalGradient::default();
-    method.damping = Damping {
-        value: T::of(0.1),
-        floor: T::of(1e-4),
-        ceiling: T::of(1e4),
-        policy: DampingPolicy::levenberg_marquardt(),
-    };
-    method
+fn device<T: Scalar, D: DampingMetric<T>>() -> NaturalGradient<T, Cg, Jacobi, D> {
+    NaturalGradient {
+        damping: Damping {
+            initial: T::of(0.1),
+            floor: T::of(1e-4),
+            ..Damping::default()
+        },
+        ..NaturalGradient::default()
+    }
 }
 
 /// The bits of θ after one step with each metric.

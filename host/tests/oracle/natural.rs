@@ -82,30 +82,34 @@ where
             On::Others => Metric::On(metric.unlabelled()),
         };
         let report = trainer.step(subject.batch(), metric).expect("a step");
-        (report, trainer.method().damping.value)
+        (report, trainer.state().damping)
     });
     (widen(&params), report, damping)
 }
 
 /// A method that does nothing but solve, as far as rounding goes.
-pub(crate) fn exact<P, D>(damping: f64) -> Method<f64, P, D> {
-    let mut method = Method::default();
-    method.damping = Damping {
-        value: damping,
-        floor: 1e-12,
-        ceiling: 1e6,
-        policy: DampingPolicy::Constant,
-    };
-    method.stop = Stop {
-        iterations: 3_000,
-        residual: 1e-12,
-        progress: 0.0,
-        refresh: 0,
-    };
-    method.acceptance = Acceptance::Finite;
-    method.line_search = LineSearch::Fixed;
-    method.trust = Trust::unbounded();
-    method
+pub(crate) fn exact<P: Preconditioner<f64>, D: DampingMetric<f64>>(
+    damping: f64,
+) -> Method<f64, P, D> {
+    Method {
+        damping: Damping {
+            initial: damping,
+            floor: 1e-12,
+            ceiling: 1e6,
+            policy: DampingPolicy::Constant,
+            metric: D::default(),
+        },
+        stop: Stop {
+            iterations: 3_000,
+            residual: 1e-12,
+            progress: 0.0,
+            refresh: 0,
+        },
+        acceptance: Acceptance::Finite,
+        line_search: LineSearch::Fixed,
+        trust: Trust::unbounded(),
+        ..Method::default()
+    }
 }
 
 /// The quantities of a step by the oracle.
@@ -253,7 +257,7 @@ fn report_is_true<D: DampingMetric<f64> + Copy>(
     method: Method<f64, Jacobi, D>,
     setting: &Setting,
 ) -> Result<(), TestCaseError> {
-    let lambda = method.damping.value;
+    let lambda = method.damping.initial;
     let (after, report, next) = step(case, method, setting);
     let dense = Dense::new(case, setting);
     let before = dense.loss(case, &case.params);

@@ -31,7 +31,7 @@ macro_rules! factor {
             let report = trainer.step(world.batch(), Metric::Same).expect("a step");
             assert_eq!(report.outcome, Outcome::Accepted);
             let solve: SolveReport<f32> = report.solve.expect("a solve");
-            (solve, trainer.method().damping.value / solve.damping)
+            (solve, trainer.state().damping / solve.damping)
         })
     }};
 }
@@ -197,7 +197,7 @@ fn a_schedule_counts_accepted_steps() {
             if step >= 2 && (step - 2) % 3 == 0 {
                 expected *= 0.5;
             }
-            assert_eq!(trainer.method().damping.value, expected, "step {step}");
+            assert_eq!(trainer.state().damping, expected, "step {step}");
         }
     });
 }
@@ -206,11 +206,11 @@ fn a_schedule_counts_accepted_steps() {
 fn a_constant_stays() {
     let mut method: Natural = NaturalGradient::default();
     method.damping.policy = DampingPolicy::Constant;
-    method.damping.value = 0.3;
+    method.damping.initial = 0.3;
     World::gaussian().with(method, |trainer, world| {
         for _ in 0..10 {
             trainer.step(world.batch(), Metric::Same).expect("a step");
-            assert_eq!(trainer.method().damping.value, 0.3);
+            assert_eq!(trainer.state().damping, 0.3);
         }
     });
 }
@@ -232,7 +232,7 @@ fn a_ratio_that_is_no_number_raises() {
     assert_eq!(report.outcome, Outcome::Accepted, "{report:?}");
     let ratio = report.solve.expect("a solve").ratio.expect("a ratio");
     assert!(ratio.is_nan(), "{report:?}");
-    assert_eq!(trainer.method().damping.value, RAISE);
+    assert_eq!(trainer.state().damping, RAISE);
 }
 
 proptest! {
@@ -259,19 +259,19 @@ proptest! {
         let mut method = Natural::default();
         let (floor, ceiling) = (10.0_f32.powf(floor), 10.0_f32.powf(floor + span));
         (method.damping.floor, method.damping.ceiling) = (floor, ceiling);
-        method.damping.value = 10.0_f32.powf(value);
+        method.damping.initial = 10.0_f32.powf(value);
         method.damping.policy = policy;
         method.rate = rate;
         World::seeded(Likelihood::Bernoulli, seed).with(method, |trainer, world| {
             for _ in 0..12 {
-                let given = trainer.method().damping.value;
+                let given = trainer.state().damping;
                 let report = trainer.step(world.batch(), Metric::Same).unwrap();
                 let solve = report.solve.unwrap();
                 prop_assert!(floor <= solve.damping && solve.damping <= ceiling, "{solve:?}");
                 let first = given.clamp(floor, ceiling);
                 prop_assert!(solve.damping >= first, "attempts make it stronger");
                 prop_assert!(solve.attempts > 1 || solve.damping == first);
-                let next = trainer.method().damping.value;
+                let next = trainer.state().damping;
                 if report.outcome == Outcome::Accepted {
                     prop_assert!(floor <= next && next <= ceiling, "{next}");
                 } else {

@@ -359,7 +359,7 @@ proptest! {
                 $method.rate = rate;
                 $method.acceptance = acceptance;
                 $method.damping.floor = 1e-10;
-                $method.damping.value = 10.0_f32.powf(damping);
+                $method.damping.initial = 10.0_f32.powf(damping);
                 if constant {
                     $method.damping.policy = DampingPolicy::Constant;
                 }

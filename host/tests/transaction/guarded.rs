@@ -71,7 +71,7 @@ proptest! {
         let held_out = other.batch();
         let mut method = Natural::default();
         method.rate = rate;
-        method.damping.value = 10.0_f32.powf(damping);
+        method.damping.initial = 10.0_f32.powf(damping);
         if search {
             method.line_search = LineSearch::backtracking();
         }
@@ -137,7 +137,7 @@ fn the_trust_region_bounds_the_step() {
         for (kl, logit) in [(1e-3, f32::INFINITY), (f32::INFINITY, 1e-2)] {
             let mut method = Natural::default();
             method.trust = Trust { kl, logit };
-            method.damping.value = 1e-3;
+            method.damping.initial = 1e-3;
             world.with(method, |trainer, world| {
                 let report = trainer.step(world.batch(), Metric::Same).expect("a step");
                 let solve = report.solve.expect("a solve");

@@ -80,7 +80,7 @@ fn a_step_without_a_finite_trial_leaves_no_trace() {
             let mut method = Natural::default();
             (method.acceptance, method.retries) = (acceptance, retries);
             // λ may have fallen to two thirds, and to four ninths.
-            let start = warmed(&world, method, |trainer, _| trainer.method().damping.value);
+            let start = warmed(&world, method, |trainer, _| trainer.state().damping);
             let far = |trainer: &mut Learner<'_, Natural>, rate| {
                 trainer.method_mut().expect("idle").rate = rate;
             };
@@ -137,7 +137,7 @@ fn a_step_may_need_more_than_one_attempt() {
                 raise: 1.5,
                 lower: 0.5,
             };
-            method.damping.value = 0.01;
+            method.damping.initial = 0.01;
             World::new(likelihood).with(method, |trainer, world| {
                 let mut trials = Vec::new();
                 let report = trainer
@@ -160,10 +160,10 @@ fn a_step_may_need_more_than_one_attempt() {
                 }
                 assert_eq!(trials.len(), usize::from(solve.attempts));
                 if report.outcome == Outcome::Accepted {
-                    assert_eq!(trainer.method().damping.value, solve.damping);
+                    assert_eq!(trainer.state().damping, solve.damping);
                     several += usize::from(solve.attempts > 1);
                 } else {
-                    assert_eq!(trainer.method().damping.value, 0.01);
+                    assert_eq!(trainer.state().damping, 0.01);
                 }
             });
         }

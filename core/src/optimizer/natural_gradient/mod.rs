@@ -16,19 +16,16 @@
 mod step;
 mod verdict;
 
-use core::marker::PhantomData;
-
 use self::step::{NaturalStep, Phase};
 use super::objective::{Inspection, LossPass, examples_macs};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, SolveReport, sealed};
-use crate::curvature::{EmpiricalFisher, Examples, Fisher};
-use crate::damping::{Damping, DampingMetric, DampingPolicy, Marquardt};
+use crate::curvature::{Curvature, EmpiricalFisher, Examples, Fisher, Natural};
+use crate::damping::{Damping, DampingMetric, Marquardt};
 use crate::data::{Labels, Metric};
 use crate::error::Error;
 use crate::kernels;
 use crate::krylov::{Advance, Cg, Solver, Start, Status, Stop, System};
-use crate::line_search::{LineSearch, Trust};
-use crate::mlp::tiles;
+use crate::line_search::{Decay, LineSearch, Trust};
 use crate::operator::{Damped, LinearOperator};
 use crate::plan::{Pass, Storage};
 use crate::precondition::{Diagonals, Jacobi, Preconditioner};
@@ -48,70 +45,121 @@ pub enum Acceptance {
     Decrease,
 }
 
-/// Natural gradient with the solver `S`, the preconditioner `P` and the damping metric `D` as types, so
-/// that a firmware links only what it names.
+/// What is done with the batch of [`super::Trainer::hold_out`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum HeldOut {
+    /// A step commits only if its loss does not rise.
+    Guards,
+    /// Every `every` steps (at least 1) its loss gives the reduction ratio that λ follows, and in between λ
+    /// stays (the authors' natSGD, second damping mode).
+    Judges {
+        /// The number of steps between two changes of λ.
+        every: u32,
+    },
+}
+
+/// Natural gradient with the solver `S`, the preconditioner `P`, the damping metric `D` and the curvature `C`
+/// as types, so that a firmware links only what it names. With another curvature than
+/// [`Natural`] it is the same step with that in the place of F: [`super::Newton`] is one.
 ///
 /// Cost of a step, per example: a gradient on the batch; on the metric batch one product per iteration
 /// of the solver, K backward passes where diag(F) is asked for, and one `Jv`; on the batch one loss
 /// where the damping, the acceptance or the line search looks at it.
+///
+/// ```
+/// use natgrad::optimizer::NaturalGradient;
+/// use natgrad::damping::Tikhonov;
+/// use natgrad::krylov::Cg;
+/// use natgrad::precondition::Martens;
+///
+/// let method = NaturalGradient::<f32, Cg<2>, Martens, Tikhonov> {
+///     warm_start: 0.95,
+///     ..Default::default()
+/// };
+/// # let _ = method;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct NaturalGradient<T, S = Cg, P = Jacobi, D = Marquardt> {
+pub struct NaturalGradient<T, S = Cg, P = Jacobi, D = Marquardt, C = Natural> {
     /// α before the trust region and the line search.
     pub rate: T,
-    /// λ, its limits and its policy.
-    pub damping: Damping<T>,
+    /// How α falls from step to step.
+    pub decay: Decay<T>,
+    /// λ at the start, its limits, its policy and its metric.
+    pub damping: Damping<T, D>,
+    /// The solver.
+    pub solver: S,
     /// When the solver stops.
     pub stop: Stop<T>,
+    /// The preconditioner of the solver.
+    pub preconditioner: P,
     /// The solver starts at this multiple of its last result, in [0, 1]; 0 for a cold start (Martens
     /// 2010: 0.95).
     pub warm_start: T,
+    /// The curvature.
+    pub curvature: C,
     /// The choice of α.
     pub line_search: LineSearch<T>,
     /// The bound on α at the outputs.
     pub trust: Trust<T>,
     /// Which trial points are good enough.
     pub acceptance: Acceptance,
+    /// What a held-out batch is for.
+    pub held_out: HeldOut,
     /// How often a failed attempt is followed by another, with λ × [`NaturalGradient::retry_raise`].
     pub retries: u16,
     /// The factor on λ after a failed attempt, above 1.
     pub retry_raise: T,
-    /// The steps taken.
-    steps: u32,
-    /// Whether the solver's memory holds a result to start from.
-    warm: bool,
-    types: PhantomData<(S, P, D)>,
 }
 
-impl<T: Scalar, S, P, D> Default for NaturalGradient<T, S, P, D> {
+/// What outlives a step of [`NaturalGradient`], beside the solver's last result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NaturalState<T> {
+    /// λ of the next step.
+    pub damping: T,
+    /// The steps taken.
+    pub steps: u32,
+    /// The factor on α that its decay has come to.
+    pub decay: T,
+    /// Whether the solver's memory holds a result to start from.
+    warm: bool,
+}
+
+impl<T, S, P, D, C> Default for NaturalGradient<T, S, P, D, C>
+where
+    T: Scalar,
+    S: Default,
+    P: Default,
+    D: Default,
+    C: Default,
+{
     /// Rate 1; λ = 1 between 10⁻³ and 10⁴ after Levenberg–Marquardt on the quadratic ratio; 50 iterations
     /// with Martens' stop; a logit changes by at most 8; the loss must not rise, else 8 further attempts
     /// with λ × 4.
     fn default() -> Self {
         Self {
             rate: T::ONE,
-            damping: Damping {
-                value: T::ONE,
-                floor: T::of(1e-3),
-                ceiling: T::of(1e4),
-                policy: DampingPolicy::levenberg_marquardt(),
-            },
+            decay: Decay::Constant,
+            damping: Damping::default(),
+            solver: S::default(),
             stop: Stop::default(),
+            preconditioner: P::default(),
             warm_start: T::ZERO,
+            curvature: C::default(),
             line_search: LineSearch::Fixed,
             trust: Trust::default(),
             acceptance: Acceptance::Decrease,
+            held_out: HeldOut::Guards,
             retries: 8,
             retry_raise: T::of(4.0),
-            steps: 0,
-            warm: false,
-            types: PhantomData,
         }
     }
 }
 
-impl<T, S, P, D> sealed::Sealed for NaturalGradient<T, S, P, D> {}
-impl<T, S, P, D> Guarded for NaturalGradient<T, S, P, D> {}
+impl<T, S, P, D, C> sealed::Sealed for NaturalGradient<T, S, P, D, C> {}
+impl<T, S, P, D, C> Guarded for NaturalGradient<T, S, P, D, C> {}
 
 /// The method's vectors in its memory.
 struct Vectors<'v, T> {
@@ -122,12 +170,13 @@ struct Vectors<'v, T> {
     squares: &'v mut [T],
 }
 
-impl<T, S, P, D> NaturalGradient<T, S, P, D>
+impl<T, S, P, D, C> NaturalGradient<T, S, P, D, C>
 where
     T: Scalar,
     S: Solver<T>,
     P: Preconditioner<T>,
     D: DampingMetric<T>,
+    C: Curvature<T>,
 {
     const FISHER: bool = P::FISHER || D::FISHER;
 
@@ -155,14 +204,19 @@ where
     }
 }
 
-impl<T, S, P, D> Method<T> for NaturalGradient<T, S, P, D>
+impl<T, S, P, D, C> Method<T> for NaturalGradient<T, S, P, D, C>
 where
     T: Scalar,
     S: Solver<T>,
     P: Preconditioner<T>,
     D: DampingMetric<T>,
+    C: Curvature<T>,
 {
-    const STORAGE: Storage = Storage::vectors(Self::VECTORS).and(Pass::Product.storage());
+    const STORAGE: Storage = Storage::vectors(Self::VECTORS).and(C::PASS.storage());
+
+    const METRIC_LABELS: Labels = C::LABELS;
+
+    type State = NaturalState<T>;
 
     type Step = NaturalStep<T, S::State>;
 
@@ -185,19 +239,36 @@ where
                 "the solver needs at least one iteration and tolerances that are not negative",
             ));
         }
+        if matches!(self.held_out, HeldOut::Judges { every: 0 }) {
+            return Err(Error::Setting(
+                "a held-out batch that judges does so every step or less often",
+            ));
+        }
+        self.decay.check()?;
         self.damping.check()?;
         self.line_search.check()?;
         self.trust.check()
     }
 
-    fn begin(&self) -> Self::Step {
-        let damping = self.damping.clamp(self.damping.value);
-        let start = if self.warm && self.warm_start > T::ZERO {
+    fn start(&self) -> NaturalState<T> {
+        NaturalState {
+            damping: self.damping.initial,
+            steps: 0,
+            decay: T::ONE,
+            warm: false,
+        }
+    }
+
+    fn begin(&self, state: &NaturalState<T>) -> Self::Step {
+        let start = if state.warm && self.warm_start > T::ZERO {
             Start::Warm
         } else {
             Start::Zero
         };
-        NaturalStep::new(S::begin(start), self.rate, damping)
+        let mut state = *state;
+        state.damping = self.damping.clamp(state.damping);
+        state.decay = self.decay.next(state.decay, state.steps);
+        NaturalStep::new(S::begin(start), state)
     }
 
     #[expect(
@@ -249,7 +320,7 @@ where
                 return Ok(progress);
             }
             Phase::InspectMetric(inspection) => {
-                if inspection.advance::<TILE>(&model, &metric, Labels::Unused)? {
+                if inspection.advance::<TILE>(&model, &metric, C::LABELS)? {
                     step.metric_total = inspection.total;
                     step.phase = if holdout.is_empty() {
                         Self::diagonals(Self::FISHER)
@@ -306,19 +377,20 @@ where
                     fisher_mean: step.fisher_mean,
                     squares,
                 };
-                let form = D::form(step.damping, l2.strength, step.fisher_mean);
+                let metric = &self.damping.metric;
+                let form = metric.form(step.damping, l2.strength, step.fisher_mean);
                 let examples = metric_examples(frame.scratch, step.metric_total);
-                let mut metric = Fisher::<T, TILE>::over(examples);
+                let mut curvature = C::over::<TILE>(examples, metric.structure(step.damping));
                 let advance = {
                     let damping = D::operator(n, diagonals, form);
                     let system = System {
-                        operator: &mut Damped::new(&mut metric, damping),
+                        operator: &mut Damped::new(&mut curvature, damping),
                         preconditioner: &mut P::operator(n, diagonals, form),
                         rhs,
                     };
                     S::advance(&mut step.solver, system, &self.stop, solver)
                 };
-                let macs = examples_macs(&model, Pass::Product, metric.loaded());
+                let macs = examples_macs(&model, C::PASS, C::loaded(&curvature));
                 step.macs = step.macs.saturating_add(macs);
                 let damping = step.damping;
                 match advance {
@@ -328,7 +400,7 @@ where
                     }
                     Advance::Done(solve) => {
                         step.solve = solve;
-                        step.rate = self.rate;
+                        step.rate = self.rate * step.state.decay;
                         step.tries = 0;
                         step.chosen = 0;
                         step.looked = 0;
@@ -348,7 +420,7 @@ where
             }
             Phase::Place => {
                 let (direction, trial) = S::iterate(&step.solver, solver, n, step.looked);
-                displace(params, self.rate, direction, trial);
+                displace(params, self.rate * step.state.decay, direction, trial);
                 step.phase = Phase::Backtrack(LossPass::new());
             }
             Phase::Backtrack(pass) => {
@@ -373,14 +445,15 @@ where
                 }
             }
             Phase::Length(part) => {
-                let (direction, _) = S::iterate(&step.solver, solver, n, step.chosen);
+                let (direction, spare) = S::iterate(&step.solver, solver, n, step.chosen);
                 let examples = metric_examples(frame.scratch, step.metric_total);
-                let mut operator = Fisher::<T, TILE>::over(examples);
-                operator.add_length_part(*part, direction, &mut step.quad, &mut step.reach);
-                let macs = examples_macs(&model, Pass::Jvp, operator.loaded());
+                let mut curvature = C::over::<TILE>(examples, T::ZERO);
+                let (quad, reach) = (&mut step.quad, &mut step.reach);
+                C::add_length_part(&mut curvature, *part, direction, spare, quad, reach);
+                let macs = examples_macs(&model, C::LENGTH_PASS, C::loaded(&curvature));
                 step.macs = step.macs.saturating_add(macs);
                 *part = part.saturating_add(1);
-                if *part >= tiles::<TILE>(metric.len(&model)) {
+                if *part >= curvature.parts() {
                     step.slope = -kernels::dot(rhs, direction);
                     step.length_squared = kernels::dot(direction, direction);
                     // The cap belongs to the direction; the line search shortens from there.
@@ -431,11 +504,8 @@ where
                 let macs = &mut step.macs;
                 if pass.advance::<TILE>(&model, trial, frame.scratch, &holdout, total, macs) {
                     let before = step.holdout_loss.unwrap_or(T::ZERO);
-                    if pass.loss <= before {
-                        step.phase = Phase::Ready(Outcome::Accepted);
-                    } else {
-                        self.fail(step);
-                    }
+                    let after = pass.loss;
+                    self.judge_held_out(step, before, after, l2.strength);
                 }
             }
             Phase::Ready(_) => return Ok(Progress::Ready),
@@ -444,7 +514,8 @@ where
     }
 
     fn finish(
-        &mut self,
+        &self,
+        state: &mut NaturalState<T>,
         step: &Self::Step,
         params: &mut [T],
         vectors: &mut [T],
@@ -456,18 +527,19 @@ where
         let Vectors { solver, .. } = Self::carve(vectors, n);
         let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
         if outcome == Outcome::Rejected {
-            self.abandon(step);
+            self.abandon(state, step);
         }
         if outcome == Outcome::Accepted {
             if !kernels::all_finite(trial) {
                 return Err(Error::NonFiniteUpdate);
             }
             kernels::copy(trial, params);
-            self.damping.value = step.next_damping;
-            self.steps = self.steps.saturating_add(1);
+            state.damping = step.next_damping;
+            state.steps = state.steps.saturating_add(1);
+            state.decay = step.state.decay;
             // Martens carries the solver's own end point, not the iterate that backtracking chose.
             kernels::scale(self.warm_start, Arena::new(solver).take(n));
-            self.warm = self.warm_start > T::ZERO;
+            state.warm = self.warm_start > T::ZERO;
         }
         let solved = outcome != Outcome::Stationary;
         Ok(Report {
@@ -488,9 +560,9 @@ where
     }
 
     /// The solver has overwritten its last result: a warm start is lost.
-    fn abandon(&mut self, step: &Self::Step) {
+    fn abandon(&self, state: &mut NaturalState<T>, step: &Self::Step) {
         if step.solving {
-            self.warm = false;
+            state.warm = false;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A step under way: what it is about to do next, and the numbers that it keeps beside its vectors.
 
+use super::NaturalState;
 use crate::krylov::{Iteration, Solve, Status};
 use crate::optimizer::Outcome;
 use crate::optimizer::objective::{GradientPass, Inspection, LossPass};
@@ -34,6 +35,8 @@ pub(super) enum Phase<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct NaturalStep<T, C> {
     pub(super) phase: Phase<T>,
+    /// The state that the step starts from.
+    pub(super) state: NaturalState<T>,
     pub(super) gradient: GradientPass<T>,
     pub(super) metric_total: T,
     pub(super) holdout_total: T,
@@ -64,16 +67,17 @@ pub struct NaturalStep<T, C> {
 
 impl<T: Scalar, C> NaturalStep<T, C> {
     /// A step before its first slice.
-    pub(super) fn new(solver: C, rate: T, damping: T) -> Self {
+    pub(super) fn new(solver: C, state: NaturalState<T>) -> Self {
         Self {
             phase: Phase::Gradient,
+            state,
             gradient: GradientPass::new(),
             metric_total: T::ZERO,
             holdout_total: T::ZERO,
             holdout_loss: None,
             fisher_mean: T::ONE,
-            damping,
-            next_damping: damping,
+            damping: state.damping,
+            next_damping: state.damping,
             attempts: 1,
             solving: false,
             solve: Solve {
@@ -92,7 +96,7 @@ impl<T: Scalar, C> NaturalStep<T, C> {
             quad: T::ZERO,
             length_squared: T::ZERO,
             reach: T::ZERO,
-            rate,
+            rate: T::ZERO,
             tries: 0,
             trial_loss: None,
             ratio: None,

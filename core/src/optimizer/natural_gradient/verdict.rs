@@ -7,7 +7,8 @@
 //! Reference: Martens 2010, section 4.1; algorithms 3.1 and 3.2.
 
 use super::step::{NaturalStep, Phase};
-use super::{Acceptance, NaturalGradient};
+use super::{Acceptance, HeldOut, NaturalGradient};
+use crate::curvature::Curvature;
 use crate::damping::{DampingMetric, Evidence, Ratio};
 use crate::krylov::{Solver, Start};
 use crate::line_search::LineSearch;
@@ -19,16 +20,17 @@ use crate::scalar::Scalar;
 /// How many units in the last place of the loss its rounding may be.
 const NOISE_ULPS: f64 = 4.0;
 
-impl<T, S, P, D> NaturalGradient<T, S, P, D>
+impl<T, S, P, D, C> NaturalGradient<T, S, P, D, C>
 where
     T: Scalar,
     S: Solver<T>,
     P: Preconditioner<T>,
     D: DampingMetric<T>,
+    C: Curvature<T>,
 {
     /// Whether a trial point's loss is asked for.
     pub(super) fn tries_loss(&self) -> bool {
-        self.damping.reads_ratio().is_some()
+        (self.held_out == HeldOut::Guards && self.damping.reads_ratio().is_some())
             || self.acceptance != Acceptance::Unchecked
             || self.line_search != LineSearch::Fixed
     }
@@ -52,18 +54,11 @@ where
         let before = step.gradient.loss;
         let actual = loss - before;
         let linear = step.rate * step.slope;
-        let curved = step.quad + l2 * step.length_squared;
-        let predicted = match self.damping.reads_ratio() {
-            Some(Ratio::Linear) => linear,
-            _ => linear + T::HALF * (step.rate * step.rate) * curved,
-        };
+        let predicted = self.predicted(step, l2);
         let ratio = actual / predicted;
         // An infinite loss has an infinite rounding, below which it would pass.
         let finite = loss.is_finite();
-        // Two sums of like size: their difference means nothing below a few units in the last place.
-        // Each is scaled before they are added: the sum of two finite losses may be infinite.
-        let ulps = T::of(NOISE_ULPS) * T::EPSILON;
-        let noise = ulps * before.abs() + ulps * loss.abs();
+        let noise = noise(before, loss);
         let progress = |accepted| Progress::Trial {
             rate: step.rate,
             loss,
@@ -107,18 +102,33 @@ where
         progress
     }
 
+    /// The change of the loss that the model predicts for the trial point.
+    fn predicted(&self, step: &NaturalStep<T, S::State>, l2: T) -> T {
+        let linear = step.rate * step.slope;
+        if self.damping.reads_ratio() == Some(Ratio::Linear) {
+            return linear;
+        }
+        let curved = step.quad + l2 * step.length_squared;
+        linear + T::HALF * (step.rate * step.rate) * curved
+    }
+
     /// The trial point is good enough: what λ becomes, and on to the held-out batch.
     pub(super) fn pass(&self, step: &mut NaturalStep<T, S::State>, significant: bool) {
-        step.next_damping = self.damping.next(
-            step.damping,
-            Evidence {
-                ratio: step.ratio.unwrap_or(T::nan()),
-                significant,
-                iterations: step.solve.last.count,
-                steps: self.steps,
-            },
-        );
-        step.phase = if step.holdout_total > T::ZERO {
+        let ratio = step.ratio.unwrap_or(T::nan());
+        let due = match self.held_out {
+            HeldOut::Guards => {
+                self.adapt(step, ratio, significant);
+                true
+            }
+            HeldOut::Judges { every } => {
+                // What does not look at a ratio goes its own way.
+                if self.damping.reads_ratio().is_none() {
+                    self.adapt(step, ratio, false);
+                }
+                step.state.steps.checked_rem(every) == Some(0)
+            }
+        };
+        step.phase = if due && step.holdout_total > T::ZERO {
             match step.holdout_loss {
                 None => Phase::HoldoutBefore(LossPass::new()),
                 Some(_) => Phase::HoldoutAfter(LossPass::new()),
@@ -128,10 +138,55 @@ where
         };
     }
 
+    /// Looks at the losses of the held-out batch.
+    pub(super) fn judge_held_out(
+        &self,
+        step: &mut NaturalStep<T, S::State>,
+        before: T,
+        after: T,
+        l2: T,
+    ) {
+        match self.held_out {
+            HeldOut::Guards if after <= before => step.phase = Phase::Ready(Outcome::Accepted),
+            HeldOut::Guards => self.fail(step),
+            HeldOut::Judges { .. } => {
+                if self.damping.reads_ratio().is_some() {
+                    let predicted = self.predicted(step, l2);
+                    let ratio = (after - before) / predicted;
+                    let noise = noise(before, after);
+                    let significant = predicted.abs() > noise || predicted.is_nan();
+                    step.ratio = Some(ratio);
+                    self.adapt(step, ratio, significant);
+                }
+                step.phase = Phase::Ready(Outcome::Accepted);
+            }
+        }
+    }
+
+    /// What λ becomes.
+    fn adapt(&self, step: &mut NaturalStep<T, S::State>, ratio: T, significant: bool) {
+        step.next_damping = self.damping.next(
+            step.damping,
+            Evidence {
+                ratio,
+                significant,
+                iterations: step.solve.last.count,
+                steps: step.state.steps,
+            },
+        );
+    }
+
     /// The direction is chosen: on to its length.
     pub(super) fn measure(step: &mut NaturalStep<T, S::State>) {
         step.quad = T::ZERO;
         step.reach = T::ZERO;
         step.phase = Phase::Length(0);
     }
+}
+
+/// The rounding of the difference of two losses: it means nothing below a few units in the last place.
+/// Each is scaled before they are added, since the sum of two finite losses may be infinite.
+fn noise<T: Scalar>(before: T, after: T) -> T {
+    let ulps = T::of(NOISE_ULPS) * T::EPSILON;
+    ulps * before.abs() + ulps * after.abs()
 }
