@@ -2,13 +2,27 @@
 
 mod builtin;
 mod csv;
+mod curves;
+mod deformation;
+mod glyphs;
+mod idx;
+mod image;
+mod label_noise;
+mod mnist;
+mod random;
 mod scaling;
+mod semi_supervised;
 mod split;
+mod stream;
 
 pub use builtin::Builtin;
 pub use csv::Table;
+pub use curves::Curves;
+pub use mnist::Mnist;
 pub use scaling::{Scale, Scaling};
+pub use semi_supervised::{PartSizes, SemiSupervised};
 pub use split::Split;
+pub use stream::Stream;
 
 use natgrad::Likelihood;
 use num_traits::Float;
@@ -189,6 +203,24 @@ impl Dataset {
         }
     }
 
+    /// The same inputs, each its own target.
+    #[must_use]
+    pub fn autoencoder(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            dim_in: self.dim_in,
+            dim_out: self.dim_in,
+            inputs: self.inputs.clone(),
+            targets: Targets::Values(self.inputs.clone()),
+            lines: self.lines.clone(),
+        }
+    }
+
+    /// The inputs alone.
+    fn into_inputs(self) -> Vec<f64> {
+        self.inputs
+    }
+
     /// An error about the cell of example `row` whose column counts from 0.
     fn cell(&self, row: usize, column: usize, problem: impl Into<String>) -> Error {
         let line = self.lines.get(row).copied().unwrap_or(0);
@@ -232,6 +264,27 @@ fn count(n: usize) -> f64 {
     n as f64
 }
 
+/// A checksum of the bits of all inputs and targets.
+#[cfg(test)]
+fn fingerprint(set: &Dataset) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut values = |values: &[f64]| {
+        for value in values {
+            hasher.update(&value.to_le_bytes());
+        }
+    };
+    values(&set.inputs);
+    match &set.targets {
+        Targets::Values(targets) => values(targets),
+        Targets::Classes(labels) => {
+            for label in labels {
+                hasher.update(&label.to_le_bytes());
+            }
+        }
+    }
+    hasher.finalize()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,6 +311,15 @@ mod tests {
         let classes = Targets::Classes(vec![0, 1, 2]);
         let set = Dataset::new("c", (1, 3), vec![0.0; 3], classes).unwrap();
         assert_eq!(set.select(&[1, 1]).targets(), &Targets::Classes(vec![1, 1]));
+    }
+
+    #[test]
+    fn an_autoencoder_has_its_inputs_as_targets() {
+        let set = small().select(&[2, 1]).autoencoder();
+        assert_eq!((set.dim_in(), set.dim_out()), (2, 2));
+        assert_eq!(set.inputs(), [5.0, 6.0, 3.0, 4.0]);
+        assert_eq!(set.targets(), &Targets::Values(vec![5.0, 6.0, 3.0, 4.0]));
+        assert_eq!(set.lines, [3, 2]);
     }
 
     #[test]
