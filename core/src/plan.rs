@@ -344,10 +344,10 @@ impl Pass {
             Self::Hessian => (3, 4, 1),
         };
         Storage {
-            vectors: 0,
             units,
             widths,
             outputs,
+            ..Storage::NONE
         }
     }
 
@@ -359,11 +359,13 @@ impl Pass {
 
 /// An amount of memory, in units that a plan turns into a number of scalars:
 ///
-/// len = vectors · P + tile · (units · Σ widths + widths · widest + outputs · K).
+/// len = vectors · P + scalars + tile · (units · Σ widths + widths · widest + outputs · K).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
     /// Vectors as long as the parameters.
     pub vectors: usize,
+    /// Scalars, whatever the plan: small dense matrices of a method.
+    pub scalars: usize,
     /// Rows of one lane per example of a tile, for every unit of every layer.
     pub units: usize,
     /// The same for the units of the widest layer after the input.
@@ -380,10 +382,17 @@ impl Storage {
     pub const fn vectors(vectors: usize) -> Self {
         Self {
             vectors,
+            scalars: 0,
             units: 0,
             widths: 0,
             outputs: 0,
         }
+    }
+
+    /// With that many scalars beside it.
+    #[must_use]
+    pub const fn with_scalars(self, scalars: usize) -> Self {
+        Self { scalars, ..self }
     }
 
     /// Both amounts, side by side.
@@ -391,6 +400,7 @@ impl Storage {
     pub const fn and(self, other: Self) -> Self {
         Self {
             vectors: self.vectors + other.vectors,
+            scalars: self.scalars + other.scalars,
             units: self.units + other.units,
             widths: self.widths + other.widths,
             outputs: self.outputs + other.outputs,
@@ -407,6 +417,7 @@ impl Storage {
         model
             .params()
             .saturating_mul(self.vectors)
+            .saturating_add(self.scalars)
             .saturating_add(rows.saturating_mul(tile))
     }
 }

@@ -352,8 +352,8 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
         memory: &'m mut [T],
         n: usize,
         age: usize,
-    ) -> (&'m [T], &'m mut [T]) {
-        let Vectors { x, r, kept, .. } = Vectors::carve(memory, n);
+    ) -> (&'m [T], [&'m mut [T]; 2]) {
+        let Vectors { x, r, p, kept, .. } = Vectors::carve(memory, n);
         let kept = match age.checked_sub(1) {
             None => x,
             Some(behind) => {
@@ -365,7 +365,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 Vectors::slot(kept, n, slot)
             }
         };
-        (kept, r)
+        (kept, [r, p])
     }
 }
 

@@ -143,13 +143,13 @@ pub trait Solver<T: Scalar> {
     fn iterates(state: &Self::State) -> usize;
 
     /// After the end: iterate `age` (0 the last, then the checkpoints, newest first) of length `n`, and
-    /// a vector that is free for other use.
+    /// two vectors that are free for other use.
     fn iterate<'m>(
         state: &Self::State,
         memory: &'m mut [T],
         n: usize,
         age: usize,
-    ) -> (&'m [T], &'m mut [T]);
+    ) -> (&'m [T], [&'m mut [T]; 2]);
 }
 
 /// Runs a solver from its begin to its end: `x` starts at 0 and ends as the first vector of `memory`,

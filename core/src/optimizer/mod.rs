@@ -132,7 +132,7 @@ mod sealed {
 pub struct Frame<'f, T> {
     pub(crate) model: Model<'f>,
     pub(crate) params: &'f [T],
-    /// The method's vectors, [`Storage::vectors`] of them.
+    /// The method's vectors, [`Storage::vectors`] of them, and its [`Storage::scalars`] behind them.
     pub(crate) vectors: &'f mut [T],
     pub(crate) scratch: &'f mut [T],
     pub(crate) batch: Batch<'f, T>,
@@ -151,7 +151,7 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     const METRIC_LABELS: Labels = Labels::Unused;
 
     /// What outlives a step, beside vectors. The method itself holds nothing but settings.
-    type State: Copy + PartialEq;
+    type State: Copy + PartialEq + core::fmt::Debug;
 
     /// What a step that is under way keeps beside its vectors.
     type Step: Copy;

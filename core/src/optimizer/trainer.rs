@@ -548,7 +548,10 @@ fn carve<'w, T: Scalar, M: Method<T>, const TILE: usize>(
     workspace: &'w mut [T],
 ) -> (&'w mut [T], &'w mut [T], &'w mut [T]) {
     let mut arena = Arena::new(workspace);
-    let vectors = model.params().saturating_mul(M::STORAGE.vectors);
+    let vectors = model
+        .params()
+        .saturating_mul(M::STORAGE.vectors)
+        .saturating_add(M::STORAGE.scalars);
     let rows = M::STORAGE.len(model, TILE).saturating_sub(vectors);
     let vectors = arena.take(vectors);
     let scratch = arena.take(rows);

@@ -173,7 +173,9 @@ fn checkpoints_are_the_iterates_of_their_count() {
             let (_, expected) = cold(&mut hard::<30>(), &b, &limit(count));
             let (x, free) = <Cg<3> as Solver<f32>>::iterate(&state, &mut memory, 30, age);
             assert_eq!(x, expected, "age {age} after {iterations}");
-            free.fill(7.0);
+            for free in free {
+                free.fill(7.0);
+            }
         }
         // Older than what is kept: nothing sensible, but no panic.
         <Cg<3> as Solver<f32>>::iterate(&state, &mut memory, 30, 99);

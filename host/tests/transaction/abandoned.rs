@@ -100,20 +100,24 @@ fn warm() -> Natural {
 
 /// The same without a look at the flag that a step has left a result to start from.
 fn but_for_the_warm_start(mut trace: Trace) -> Trace {
-    trace.method = trace.method.replace("warm: true", "warm: false");
+    trace.shown = trace.shown.replace("warm: true", "warm: false");
     trace
 }
 
 /// How a run goes on after a cold start: in fresh memory, from the same parameters and the same λ.
 fn cold(world: &World, method: Natural) -> Trace {
-    let (method, params) = warmed(world, method, |trainer, _| {
-        (*trainer.method(), trainer.params().to_vec())
+    let (damping, params, shown) = warmed(world, method, |trainer, _| {
+        let params = trainer.params().to_vec();
+        (trainer.state().damping, params, snapshot(trainer).1)
     });
     let world = World {
         params,
         ..world.clone()
     };
-    but_for_the_warm_start(world.with(method, continuation))
+    let mut fresh = method;
+    fresh.damping.initial = damping;
+    let numbers = world.with(fresh, continuation).numbers;
+    but_for_the_warm_start(Trace { shown, numbers })
 }
 
 /// The one exception.

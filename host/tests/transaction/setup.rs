@@ -165,19 +165,20 @@ pub(crate) fn bits(params: &[f32]) -> Vec<u32> {
 /// The parameters, and all that a method shows of itself: settings, λ, counters, powers.
 pub(crate) fn snapshot<M: Subject>(trainer: &Learner<'_, M>) -> (Vec<u32>, String) {
     // `Debug` prints as many digits as tell a number from its neighbours.
-    (bits(trainer.params()), format!("{:?}", trainer.method()))
+    let shown = format!("{:?} {:?}", trainer.method(), trainer.state());
+    (bits(trainer.params()), shown)
 }
 
 /// What any state that outlives a step shows in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Trace {
-    pub(crate) method: String,
+    pub(crate) shown: String,
     /// Parameters, losses and λ of some more steps.
     pub(crate) numbers: Vec<u32>,
 }
 
 pub(crate) fn continuation<M: Subject>(trainer: &mut Learner<'_, M>, world: &World) -> Trace {
-    let (mut numbers, method) = snapshot(trainer);
+    let (mut numbers, shown) = snapshot(trainer);
     for steps in 0..6 {
         let batch = if steps % 2 == 0 {
             world.batch()
@@ -191,7 +192,7 @@ pub(crate) fn continuation<M: Subject>(trainer: &mut Learner<'_, M>, world: &Wor
             numbers.push(solve.damping.to_bits());
         }
     }
-    Trace { method, numbers }
+    Trace { shown, numbers }
 }
 
 /// Slices until the step is ready; their number.

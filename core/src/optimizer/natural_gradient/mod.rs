@@ -17,9 +17,9 @@ mod step;
 mod verdict;
 
 use self::step::{NaturalStep, Phase};
-use super::objective::{Inspection, LossPass, examples_macs};
+use super::objective::{DiagonalPass, Inspection, LossPass, examples_macs};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, SolveReport, sealed};
-use crate::curvature::{Curvature, EmpiricalFisher, Examples, Fisher, Natural};
+use crate::curvature::{Curvature, Examples, Natural};
 use crate::damping::{Damping, DampingMetric, Marquardt};
 use crate::data::{Labels, Metric};
 use crate::error::Error;
@@ -27,7 +27,7 @@ use crate::kernels;
 use crate::krylov::{Advance, Cg, Solver, Start, Status, Stop, System};
 use crate::line_search::{Decay, LineSearch, Trust};
 use crate::operator::{Damped, LinearOperator};
-use crate::plan::{Pass, Storage};
+use crate::plan::Storage;
 use crate::precondition::{Diagonals, Jacobi, Preconditioner};
 use crate::scalar::Scalar;
 use crate::workspace::Arena;
@@ -195,9 +195,9 @@ where
     /// What comes after the inspections, and after diag(F) when that is done.
     fn diagonals(fisher: bool) -> Phase<T> {
         if fisher {
-            Phase::FisherDiagonal(0)
+            Phase::FisherDiagonal(DiagonalPass::new())
         } else if P::SQUARES {
-            Phase::Squares(0)
+            Phase::Squares(DiagonalPass::new())
         } else {
             Phase::Solve
         }
@@ -335,38 +335,23 @@ where
                     step.phase = Self::diagonals(Self::FISHER);
                 }
             }
-            Phase::FisherDiagonal(part) => {
-                if *part == 0 {
-                    kernels::fill(T::ZERO, fisher);
-                }
+            Phase::FisherDiagonal(pass) => {
                 let examples = metric_examples(frame.scratch, step.metric_total);
-                let mut operator = Fisher::<T, TILE>::over(examples);
-                operator.add_diagonal_part(*part, fisher);
-                let macs = examples_macs(&model, Pass::Vjp, operator.loaded());
-                step.macs = step.macs.saturating_add(macs);
-                *part = part.saturating_add(1);
-                if *part >= operator.diagonal_parts() {
+                if pass.fisher::<T, TILE>(examples, fisher, &mut step.macs) {
                     step.fisher_mean = kernels::sum(fisher) / T::of_count(n);
                     step.phase = Self::diagonals(false);
                 }
             }
-            Phase::Squares(part) => {
-                if *part == 0 {
-                    kernels::fill(T::ZERO, squares);
-                }
-                let mut operator = EmpiricalFisher::<T, TILE>::over(Examples {
+            Phase::Squares(pass) => {
+                let examples = Examples {
                     model,
                     params,
                     scratch: frame.scratch,
                     batch,
                     total: step.gradient.total,
                     loaded: 0,
-                });
-                operator.add_diagonal_part(*part, squares);
-                let macs = examples_macs(&model, Pass::Gradient, operator.loaded());
-                step.macs = step.macs.saturating_add(macs);
-                *part = part.saturating_add(1);
-                if *part >= operator.parts() {
+                };
+                if pass.squares::<T, TILE>(examples, squares, &mut step.macs) {
                     step.phase = Phase::Solve;
                 }
             }
@@ -419,12 +404,12 @@ where
                 }
             }
             Phase::Place => {
-                let (direction, trial) = S::iterate(&step.solver, solver, n, step.looked);
+                let (direction, [trial, _]) = S::iterate(&step.solver, solver, n, step.looked);
                 displace(params, self.rate * step.state.decay, direction, trial);
                 step.phase = Phase::Backtrack(LossPass::new());
             }
             Phase::Backtrack(pass) => {
-                let (_, trial) = S::iterate(&step.solver, solver, n, step.looked);
+                let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.looked);
                 let total = step.gradient.total;
                 let macs = &mut step.macs;
                 if pass.advance::<TILE>(&model, trial, frame.scratch, &batch, total, macs) {
@@ -445,7 +430,7 @@ where
                 }
             }
             Phase::Length(part) => {
-                let (direction, spare) = S::iterate(&step.solver, solver, n, step.chosen);
+                let (direction, [spare, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 let examples = metric_examples(frame.scratch, step.metric_total);
                 let mut curvature = C::over::<TILE>(examples, T::ZERO);
                 let (quad, reach) = (&mut step.quad, &mut step.reach);
@@ -469,7 +454,7 @@ where
                 }
             }
             Phase::Candidate => {
-                let (direction, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+                let (direction, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 displace(params, step.rate, direction, trial);
                 if self.tries_loss() {
                     step.phase = Phase::Trial(LossPass::new());
@@ -478,7 +463,7 @@ where
                 }
             }
             Phase::Trial(pass) => {
-                let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+                let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 let total = step.gradient.total;
                 let macs = &mut step.macs;
                 if pass.advance::<TILE>(&model, trial, frame.scratch, &batch, total, macs) {
@@ -499,7 +484,7 @@ where
                 }
             }
             Phase::HoldoutAfter(pass) => {
-                let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+                let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 let total = step.holdout_total;
                 let macs = &mut step.macs;
                 if pass.advance::<TILE>(&model, trial, frame.scratch, &holdout, total, macs) {
@@ -525,7 +510,7 @@ where
         };
         let n = params.len();
         let Vectors { solver, .. } = Self::carve(vectors, n);
-        let (_, trial) = S::iterate(&step.solver, solver, n, step.chosen);
+        let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
         if outcome == Outcome::Rejected {
             self.abandon(state, step);
         }

@@ -3,7 +3,7 @@
 use super::NaturalState;
 use crate::krylov::{Iteration, Solve, Status};
 use crate::optimizer::Outcome;
-use crate::optimizer::objective::{GradientPass, Inspection, LossPass};
+use crate::optimizer::objective::{DiagonalPass, GradientPass, Inspection, LossPass};
 use crate::scalar::Scalar;
 
 /// What a step is about to do next.
@@ -13,9 +13,9 @@ pub(super) enum Phase<T> {
     InspectMetric(Inspection<T>),
     InspectHoldout(Inspection<T>),
     /// diag(F), part by part.
-    FisherDiagonal(usize),
+    FisherDiagonal(DiagonalPass),
     /// (1/B) Σ gᵦ∘gᵦ, part by part.
-    Squares(usize),
+    Squares(DiagonalPass),
     Solve,
     /// An iterate that was kept, as a trial point, on the way back from the last one.
     Place,
