@@ -269,6 +269,23 @@ impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
         }
     }
 
+    /// Adds tile `part` of vᵀFv, vᵀFw and wᵀFw to `gram`, without a backward pass.
+    ///
+    /// Cost: [`Pass::Product`] per example, which is that of two R-operators and a forward pass.
+    pub(crate) fn add_gram_part(&mut self, part: usize, v: &[T], w: &[T], gram: &mut [T; 3]) {
+        let Examples { model, params, .. } = self.examples;
+        let mut tile = self.examples.load::<TILE>(Pass::Product, part);
+        let [vv, vw, ww] = gram;
+        tile.forward_tangent(&model, params, v);
+        let form = tile.seed_metric(&model);
+        tile.add_forms(&form, vv);
+        // The seeds of v are still there when the tangents of w are.
+        tile.forward_tangent(&model, params, w);
+        tile.add_seeds_along(&model, vw);
+        let form = tile.seed_metric(&model);
+        tile.add_forms(&form, ww);
+    }
+
     /// The number of parts of [`Fisher::add_diagonal_part`]: K per tile.
     pub fn diagonal_parts(&self) -> usize {
         let outputs = self.examples.model.dim_out();

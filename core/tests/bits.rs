@@ -14,13 +14,14 @@
 )]
 
 use crc32fast::Hasher;
-use natgrad::damping::{Damping, DampingPolicy, Marquardt, Ratio, Tikhonov};
+use natgrad::curvature::Empirical;
+use natgrad::damping::{Damping, DampingPolicy, Marquardt, Ratio, Structural, Tikhonov};
 use natgrad::data::{Batch, Inputs, Metric, Samples};
 use natgrad::krylov::{Cg, Stop};
-use natgrad::line_search::{LineSearch, Trust};
+use natgrad::line_search::{Decay, LineSearch, Trust};
 use natgrad::optimizer::{
-    Acceptance, Adam, Anchor, L2, Method, Momentum, NaturalGradient, Nesterov, Outcome, Plain,
-    Report, Sgd,
+    Acceptance, Adam, Anchor, Full, HeldOut, L2, Local, Method, Momentum, NatSgd, NaturalCg,
+    NaturalGradient, Nesterov, Newton, Outcome, Plain, Report, Sgd, StructuralHessianFree,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Activation, Likelihood, Plan, Room, Scalar, Trainer, init};
@@ -531,5 +532,97 @@ case!(
             anchor: Anchor::Zero,
         };
         trainer.regularise(l2).expect("a strength");
+    }
+);
+
+case!(
+    hessian_free_structural,
+    f32,
+    StructuralHessianFree<f32>,
+    [0x69f9_889d, 0x11ac_3aed],
+    Data::new(6, Activation::Logistic, Likelihood::Bernoulli),
+    StructuralHessianFree::hessian_free(2.0)
+);
+
+case!(
+    structural_softplus,
+    f32,
+    NaturalGradient<f32, Cg, Jacobi, Structural<f32>>,
+    [0x797c_9ec4, 0x01bc_f1ae],
+    Data::new(5, Activation::Softplus, Likelihood::Categorical).weighted(),
+    NaturalGradient::default()
+);
+
+case!(
+    nat_sgd_judged,
+    f32,
+    NatSgd<f32, Cg>,
+    [0xecbe_ea83, 0x759d_00f4],
+    Data::new(5, Activation::Logistic, Likelihood::Categorical),
+    NatSgd {
+        decay: Decay::Harmonic {
+            start: 20,
+            scale: 10,
+        },
+        held_out: HeldOut::Judges { every: 3 },
+        ..NatSgd::nat_sgd()
+    },
+    fn dress<'a, const TILE: usize>(
+        trainer: &mut Trainer<'a, f32, Self::M, TILE>,
+        data: &'a Data<f32>,
+    ) {
+        trainer.hold_out(data.examples(31, 17)).expect("a held-out batch");
+    }
+);
+
+case!(
+    newton,
+    f32,
+    Newton<f32>,
+    [0x4dcf_5b0f, 0x4a47_eacc],
+    Data::new(5, Activation::Tanh, Likelihood::Gaussian).weighted(),
+    Newton::default(),
+    fn metric(data: &Data<f32>) -> Metric<'_, f32> {
+        Metric::On(data.examples(29, 13))
+    }
+);
+
+case!(
+    empirical,
+    f32,
+    NaturalGradient<f32, Cg, Unpreconditioned, Tikhonov, Empirical>,
+    [0x2bca_0c9b, 0xc2ca_6727],
+    Data::new(5, Activation::Relu, Likelihood::Categorical),
+    NaturalGradient {
+        decay: Decay::Geometric {
+            start: 10,
+            every: 20,
+            factor: 0.5,
+        },
+        ..NaturalGradient::default()
+    }
+);
+
+case!(
+    natural_cg_local,
+    f32,
+    NaturalCg<f32, Local>,
+    [0x40ce_d3ec, 0x8d78_0401],
+    Data::new(5, Activation::Tanh, Likelihood::Categorical).weighted(),
+    with(|it: &mut Self::M| {
+        it.restart = 7;
+        it.natural.stop.iterations = 3;
+    })
+);
+
+case!(
+    natural_cg_full,
+    f32,
+    NaturalCg<f32, Full, Cg, Unpreconditioned, Tikhonov>,
+    [0xf493_3a49, 0x65e1_79a5],
+    Data::new(5, Activation::Logistic, Likelihood::Gaussian).anchored(),
+    with(|it: &mut Self::M| it.natural.stop.iterations = 4),
+    fn metric(data: &Data<f32>) -> Metric<'_, f32> {
+        Metric::On(data.examples(29, 13))
     }
 );

@@ -10,7 +10,10 @@ use natgrad::damping::{Damping, DampingPolicy, Marquardt, Tikhonov};
 use natgrad::data::Labels;
 use natgrad::krylov::{Cg, Solver};
 use natgrad::operator::LinearOperator;
-use natgrad::optimizer::{Adam, Method, Momentum, NaturalGradient, Nesterov, Plain, Progress, Sgd};
+use natgrad::optimizer::{
+    Adam, Full, HessianFree, Local, Method, Momentum, NatSgd, NaturalCg, NaturalGradient, Nesterov,
+    Newton, Plain, Progress, Sgd, StructuralHessianFree,
+};
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{
     Activation, Batch, Error, Likelihood, Metric, Mlp, Model, Pass, Plan, Room, ShapeError,
@@ -81,6 +84,16 @@ fn vectors_of_every_method() {
     assert_eq!(vectors::<Natural<Cg, Martens, Marquardt>>(), 7);
     assert_eq!(vectors::<Natural<Cg<4>, Martens, Marquardt>>(), 11);
 
+    assert_eq!(vectors::<Newton<f32>>(), 5);
+    assert_eq!(vectors::<HessianFree<f32>>(), 8);
+    assert_eq!(vectors::<StructuralHessianFree<f32, 0>>(), 6);
+    assert_eq!(vectors::<NatSgd<f32, Cg>>(), 5);
+    assert_eq!(vectors::<NaturalCg<f32, Local>>(), 7);
+    assert_eq!(
+        vectors::<NaturalCg<f32, Full, Cg, Unpreconditioned, Tikhonov>>(),
+        6
+    );
+
     assert_eq!(<Cg as Solver<f32>>::VECTORS, 4);
     assert_eq!(<Cg<3> as Solver<f32>>::VECTORS, 7);
 }
@@ -131,6 +144,11 @@ fn documented_tables() {
         more.contains("Jacobi")
             && more.contains("Marquardt")
             && more.contains(", + 1 for [`Martens`]")
+    );
+
+    assert_eq!(
+        cell(methods, "[`NaturalCg`]"),
+        "as natural gradient with the same types, + 1"
     );
 
     let solvers = include_str!("../src/krylov/mod.rs");

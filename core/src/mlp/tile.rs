@@ -174,6 +174,15 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         }
     }
 
+    /// Adds δ·Rz of every example to `sum`, for the seeds and the tangents of the logits as they are.
+    pub(crate) fn add_seeds_along(&mut self, model: &Model<'_>, sum: &mut T) {
+        let tangent = last(self.tangents, model.dim_out());
+        let seeds = first(&mut self.seeds, model.dim_out());
+        for lane in 0..self.lanes {
+            *sum += inner(seeds, tangent, lane);
+        }
+    }
+
     /// Raises `reach` to the largest |Rz| of the tile.
     pub(crate) fn raise_reach(&self, model: &Model<'_>, reach: &mut T) {
         for row in self.logit_tangents(model) {

@@ -13,15 +13,25 @@
 //! | [`Sgd<Momentum>`](Sgd), [`Sgd<Nesterov>`](Sgd) | 2 |
 //! | [`Adam`] | 3 |
 //! | [`NaturalGradient`]`<T, Cg<C>, …>` | 5 + C, + 1 for diag(F) ([`Jacobi`](crate::precondition::Jacobi) or [`Marquardt`](crate::damping::Marquardt)), + 1 for [`Martens`](crate::precondition::Martens) |
+//! | [`NaturalCg`] | as natural gradient with the same types, + 1 |
 
 mod adam;
+mod hessian_free;
+mod nat_sgd;
+mod natural_cg;
 mod natural_gradient;
+mod newton;
 mod objective;
 mod sgd;
+mod simplex;
 mod trainer;
 
 pub use adam::{Adam, AdamState};
+pub use hessian_free::{HessianFree, StructuralHessianFree};
+pub use nat_sgd::NatSgd;
+pub use natural_cg::{Conjugation, Full, Local, NaturalCg, NaturalCgState};
 pub use natural_gradient::{Acceptance, HeldOut, NaturalGradient, NaturalState};
+pub use newton::Newton;
 pub use objective::{Anchor, L2};
 pub use sgd::{Momentum, Nesterov, Plain, Sgd, Velocity};
 pub use trainer::Trainer;

@@ -295,7 +295,7 @@ impl DiagonalPass {
         self.part >= operator.parts()
     }
 
-    fn begin<T: Scalar>(&self, out: &mut [T]) {
+    fn begin<T: Scalar>(self, out: &mut [T]) {
         if self.part == 0 {
             kernels::fill(T::ZERO, out);
         }

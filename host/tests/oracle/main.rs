@@ -7,6 +7,8 @@
 //! | `saturation` | the forms that must survive `f32`: pᵀAp, the covariance of like gradients |
 //! | `cg` | conjugate gradients against dense solves |
 //! | `natural` | a step against the dense system, and what it reports |
+//! | `natural_cg` | natural conjugate gradient against the minimum over its plane |
+//! | `structural` | structural damping, and steps with other curvatures, against dense systems |
 //! | `invariance` | re-parametrisation, and what must not change a step at all |
 //!
 //! The rest is what they share: `strategies` draws the cases, `subject` runs the core on them, `bound`
@@ -19,9 +21,11 @@ mod bound;
 mod cg;
 mod invariance;
 mod natural;
+mod natural_cg;
 mod operators;
 mod passes;
 mod saturation;
 mod strategies;
+mod structural;
 mod subject;
 mod tolerance;

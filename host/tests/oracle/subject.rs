@@ -4,7 +4,8 @@
 
 use natgrad::curvature::{EmpiricalFisher, Fisher, GradientCovariance, Hessian};
 use natgrad::operator::LinearOperator;
-use natgrad::{Batch, Mlp, Model, Pass, Scalar};
+use natgrad::optimizer::{Method, Report};
+use natgrad::{Batch, Metric, Mlp, Model, Pass, Room, Scalar, Trainer};
 
 use super::strategies::Case;
 
@@ -237,6 +238,20 @@ impl<'c, T: Scalar> Subject<'c, T> {
             let quad = operator.apply(&narrow::<T>(v), &mut out);
             (widen(&out), quad.widen())
         })
+    }
+
+    /// Parameters after `steps` steps of a method on the whole batch, and their reports.
+    pub(crate) fn steps<M: Method<T>>(&self, method: M, steps: usize) -> (Vec<T>, Vec<Report<T>>) {
+        let mut params = self.params.clone();
+        let reports = with_tile!(self.case.shape.tile, TILE => {
+            let len = Trainer::<T, M, TILE>::workspace_len(&self.model(), Room::NONE);
+            let mut workspace = vec![T::of(f64::NAN); len];
+            let trainer = Trainer::<T, M, TILE>::new(self.model(), &mut params, &mut workspace, method);
+            let mut trainer = trainer.expect("a trainer");
+            let step = |_| trainer.step(self.batch(), Metric::Same).expect("a step");
+            (0..steps).map(step).collect()
+        });
+        (params, reports)
     }
 
     /// diag(F) `[P]`, or that of the empirical Fisher.

@@ -48,6 +48,15 @@ pub(crate) const PHI_PER_ITERATION: f64 = 16.0 * f64::EPSILON;
 /// the step's own: √κ times the residual of 10⁻¹² asked for, κ ≤ 10⁸ at the λ drawn.
 pub(crate) const STEP: f64 = 1e-7;
 
+/// A product in `f64` against a dense matrix of order ≤ 60 of which either is made, relative to the norms of
+/// both: some hundred roundings.
+pub(crate) const DENSE_PRODUCT: f64 = 1e-12;
+
+/// The value of the quadratic model at the minimum over a plane, relative: a system of order 2 whose
+/// vectors are at least 10⁻² apart from parallel, with r and d from differences of parameters, which
+/// carry 10⁻¹⁶ of θ where a step may be 10⁻⁵ of it.
+pub(crate) const PLANE: f64 = 1e-7;
+
 /// A number that a step reports, against the oracle's: losses of order 1 to 100 and their difference, in
 /// `f64`, where the difference is at least 10⁻⁵ of the loss (smaller ones are left out).
 pub(crate) const REPORTED: f64 = 1e-7;

@@ -64,7 +64,7 @@ fn abandoning_a_guarded_step_changes_nothing<M: Subject + natgrad::optimizer::Gu
     for slices in 0.. {
         let (found, ready) = warmed(&world, method, |trainer, world| {
             trainer.hold_out(world.leading(5)).expect("idle");
-            let metric = Metric::On(world.others());
+            let metric = Metric::On(world.others::<M>());
             Entry::Copied
                 .begin(trainer, world.batch(), metric)
                 .expect("room");
@@ -92,9 +92,12 @@ fn an_abandoned_step_under_a_guard_leaves_no_trace() {
 /// Natural gradient to which the last direction is a good start for the next: the steps are short, and
 /// so are the solves.
 fn warm() -> Natural {
-    let mut method = Natural::default();
-    method.warm_start = 0.5;
-    (method.rate, method.stop.iterations) = (0.05, 3);
+    let mut method = Natural {
+        warm_start: 0.5,
+        rate: 0.05,
+        ..Natural::default()
+    };
+    method.stop.iterations = 3;
     method
 }
 
@@ -221,7 +224,7 @@ fn slices_are_the_step<M: Subject>(method: M) {
         let metrics: [for<'a> fn(&'a World) -> Metric<'a, f32>; 4] = [
             |_| Metric::Same,
             |_| Metric::Leading(3),
-            |world| Metric::On(world.others()),
+            |world| Metric::On(world.others::<M>()),
             |world| Metric::On(world.batch()),
         ];
         for metric in metrics {

@@ -206,7 +206,7 @@ fn garbage_in_the_workspace_changes_nothing() {
                 let mut trainer = Learner::new(&world.plan, &mut params, &mut workspace, method)
                     .expect("a trainer");
                 if !matches!(entry, Entry::Whole) {
-                    let (batch, metric) = (world.batch(), Metric::On(world.others()));
+                    let (batch, metric) = (world.batch(), Metric::On(world.others::<M>()));
                     entry.begin(&mut trainer, batch, metric).expect("room");
                     to_ready(&mut trainer).expect("a step");
                     trainer.abandon();

@@ -69,8 +69,7 @@ proptest! {
         let world = World::seeded(likelihood, seed);
         let other = World::seeded(likelihood, !seed).lasting();
         let held_out = other.batch();
-        let mut method = Natural::default();
-        method.rate = rate;
+        let mut method = Natural { rate, ..Natural::default() };
         method.damping.initial = 10.0_f32.powf(damping);
         if search {
             method.line_search = LineSearch::backtracking();
@@ -135,8 +134,10 @@ fn the_trust_region_bounds_the_step() {
     for likelihood in [Likelihood::Bernoulli, Likelihood::Categorical] {
         let world = World::new(likelihood);
         for (kl, logit) in [(1e-3, f32::INFINITY), (f32::INFINITY, 1e-2)] {
-            let mut method = Natural::default();
-            method.trust = Trust { kl, logit };
+            let mut method = Natural {
+                trust: Trust { kl, logit },
+                ..Natural::default()
+            };
             method.damping.initial = 1e-3;
             world.with(method, |trainer, world| {
                 let report = trainer.step(world.batch(), Metric::Same).expect("a step");

@@ -155,13 +155,15 @@ fn the_observer_sees_failed_attempts() {
 
 #[test]
 fn the_observer_sees_every_trial_of_a_line_search() {
-    let mut method = Natural::default();
-    method.line_search = LineSearch::Backtracking {
-        slope: 0.01,
-        shrink: 0.5,
-        tries: 60,
+    let method = Natural {
+        line_search: LineSearch::Backtracking {
+            slope: 0.01,
+            shrink: 0.5,
+            tries: 60,
+        },
+        rate: 64.0,
+        ..Natural::default()
     };
-    method.rate = 64.0;
     World::gaussian().with(method, |trainer, world| {
         let (report, seen) = observed(trainer, world);
         let attempts = attempts(&report, &seen);

@@ -1,7 +1,7 @@
 //! The order of calls, the settings, the room.
 
 use natgrad::damping::{DampingPolicy, Ratio};
-use natgrad::data::{Batch, Metric};
+use natgrad::data::{Labels, Metric};
 use natgrad::line_search::LineSearch;
 use natgrad::optimizer::{Adam, Anchor, L2, Progress, Sgd};
 use natgrad::{Error, Likelihood, Room, ShapeError};
@@ -283,7 +283,7 @@ fn begin_asks_for_room_and_step_does_not() {
     fn check<M: Subject>(method: M) {
         let world = World::new(Likelihood::Categorical);
         let model = world.plan.model();
-        let other = Batch::unlabelled(&world.inputs[..9]);
+        let other = world.others::<M>().leading(&model, 3);
         for (metric, room) in [
             (Metric::Same, 0),
             (Metric::Leading(2), 0),
@@ -296,7 +296,11 @@ fn begin_asks_for_room_and_step_does_not() {
             let enough = Learner::<M>::workspace_len(&model, room);
             // Inputs, one value per output, a weight.
             let none = Learner::<M>::workspace_len(&model, Room::NONE);
-            assert_eq!(enough - none, 6 * EXAMPLES + 4 * room.metric);
+            let metric_example = match M::METRIC_LABELS {
+                Labels::Unused => 4,
+                Labels::Needed => 6,
+            };
+            assert_eq!(enough - none, 6 * EXAMPLES + metric_example * room.metric);
             let mut results = Vec::new();
             for length in [enough, enough + 1, enough + 1000, enough - 1, none] {
                 let mut params = world.params.clone();

@@ -127,8 +127,10 @@ fn a_step_may_need_more_than_one_attempt() {
     let mut several = 0;
     for likelihood in LIKELIHOODS {
         for rate in [1.0, 3.0, 10.0, 30.0, 100.0] {
-            let mut method = Natural::default();
-            method.rate = rate;
+            let mut method = Natural {
+                rate,
+                ..Natural::default()
+            };
             method.trust.logit = f32::INFINITY;
             method.damping.policy = DampingPolicy::LevenbergMarquardt {
                 ratio: natgrad::damping::Ratio::Quadratic,

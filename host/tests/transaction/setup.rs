@@ -3,10 +3,11 @@
 use core::fmt::Debug;
 
 use natgrad::damping::{DampingPolicy, Marquardt, Tikhonov};
-use natgrad::data::{Batch, Metric};
+use natgrad::data::{Batch, Labels, Metric};
 use natgrad::krylov::Cg;
 use natgrad::optimizer::{
-    Anchor, L2, Method, Momentum, NaturalGradient, Nesterov, Plain, Progress, Report, Sgd,
+    Anchor, L2, Method, Momentum, NatSgd, NaturalCg, NaturalGradient, Nesterov, Plain, Progress,
+    Report, Sgd, StructuralHessianFree,
 };
 use natgrad::precondition::{Jacobi, Martens};
 use natgrad::{Activation, Error, Likelihood, Plan, Room, Trainer, init};
@@ -117,9 +118,16 @@ impl World {
         self.batch().leading(&self.plan.model(), examples)
     }
 
-    /// The last examples, without their targets.
-    pub(crate) fn others(&self) -> Batch<'_, f32> {
-        Batch::unlabelled(&self.inputs[9..])
+    /// The last examples, without their targets where a method does not look at them.
+    pub(crate) fn others<M: Method<f32>>(&self) -> Batch<'_, f32> {
+        let inputs = &self.inputs[9..];
+        match (M::METRIC_LABELS, self.plan.model().likelihood()) {
+            (Labels::Unused, _) => Batch::unlabelled(inputs),
+            (Labels::Needed, Likelihood::Categorical) => {
+                Batch::labelled(inputs, &self.classes[3..])
+            }
+            (Labels::Needed, _) => Batch::new(inputs, &self.values[6..]),
+        }
     }
 
     /// Targets that are the outputs at the parameters of `trainer`: a loss that cannot be lower.
@@ -256,6 +264,21 @@ pub(crate) fn scheduled() -> Backtracking {
     method
 }
 
+/// Natural conjugate gradient whose solves are cut short, so that the step before takes part.
+pub(crate) type Conjugate<J> = NaturalCg<f32, J, Cg, Jacobi, Marquardt>;
+
+/// Without the warm start, which no step that is given up leaves alone.
+pub(crate) fn hessian_free() -> StructuralHessianFree<f32> {
+    StructuralHessianFree {
+        warm_start: 0.0,
+        ..StructuralHessianFree::hessian_free(1.0)
+    }
+}
+
+pub(crate) fn nat_sgd() -> NatSgd<f32, Cg> {
+    NatSgd::nat_sgd()
+}
+
 /// Calls `$check` with every method.
 macro_rules! for_every_method {
     ($check:ident) => {
@@ -265,6 +288,11 @@ macro_rules! for_every_method {
         $check(crate::setup::momentum());
         $check(crate::setup::nesterov());
         $check(natgrad::optimizer::Adam::new(0.01));
+        $check(crate::setup::hessian_free());
+        $check(crate::setup::nat_sgd());
+        $check(natgrad::optimizer::Newton::<f32>::default());
+        $check(crate::setup::Conjugate::<natgrad::optimizer::Local>::default());
+        $check(crate::setup::Conjugate::<natgrad::optimizer::Full>::default());
     };
 }
 pub(crate) use for_every_method;

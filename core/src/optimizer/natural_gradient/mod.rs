@@ -16,7 +16,9 @@
 mod step;
 mod verdict;
 
-use self::step::{NaturalStep, Phase};
+pub(super) use self::step::Direction;
+pub(super) use self::step::NaturalStep;
+use self::step::Phase;
 use super::objective::{DiagonalPass, Inspection, LossPass, examples_macs};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, SolveReport, sealed};
 use crate::curvature::{Curvature, Examples, Natural};
@@ -162,12 +164,12 @@ impl<T, S, P, D, C> sealed::Sealed for NaturalGradient<T, S, P, D, C> {}
 impl<T, S, P, D, C> Guarded for NaturalGradient<T, S, P, D, C> {}
 
 /// The method's vectors in its memory.
-struct Vectors<'v, T> {
+pub(super) struct Vectors<'v, T> {
     /// b = −g.
-    rhs: &'v mut [T],
-    solver: &'v mut [T],
-    fisher: &'v mut [T],
-    squares: &'v mut [T],
+    pub(super) rhs: &'v mut [T],
+    pub(super) solver: &'v mut [T],
+    pub(super) fisher: &'v mut [T],
+    pub(super) squares: &'v mut [T],
 }
 
 impl<T, S, P, D, C> NaturalGradient<T, S, P, D, C>
@@ -182,13 +184,28 @@ where
 
     const VECTORS: usize = 1 + S::VECTORS + Self::FISHER as usize + P::SQUARES as usize;
 
-    fn carve(memory: &mut [T], n: usize) -> Vectors<'_, T> {
+    pub(super) fn carve(memory: &mut [T], n: usize) -> Vectors<'_, T> {
         let mut arena = Arena::new(memory);
         Vectors {
             rhs: arena.take(n),
             solver: arena.take(n.saturating_mul(S::VECTORS)),
             fisher: arena.take(if Self::FISHER { n } else { 0 }),
             squares: arena.take(if P::SQUARES { n } else { 0 }),
+        }
+    }
+
+    /// The direction, and the vector of the trial point.
+    fn chosen<'m>(
+        state: &S::State,
+        age: usize,
+        direction: Direction,
+        memory: &'m mut [T],
+        n: usize,
+    ) -> (&'m [T], &'m mut [T]) {
+        let (iterate, [trial, combined]) = S::iterate(state, memory, n, age);
+        match direction {
+            Direction::Iterate => (iterate, trial),
+            Direction::Combined => (combined, trial),
         }
     }
 
@@ -430,7 +447,8 @@ where
                 }
             }
             Phase::Length(part) => {
-                let (direction, [spare, _]) = S::iterate(&step.solver, solver, n, step.chosen);
+                let (direction, spare) =
+                    Self::chosen(&step.solver, step.chosen, step.direction, solver, n);
                 let examples = metric_examples(frame.scratch, step.metric_total);
                 let mut curvature = C::over::<TILE>(examples, T::ZERO);
                 let (quad, reach) = (&mut step.quad, &mut step.reach);
@@ -454,7 +472,8 @@ where
                 }
             }
             Phase::Candidate => {
-                let (direction, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
+                let (direction, trial) =
+                    Self::chosen(&step.solver, step.chosen, step.direction, solver, n);
                 displace(params, step.rate, direction, trial);
                 if self.tries_loss() {
                     step.phase = Phase::Trial(LossPass::new());

@@ -31,41 +31,56 @@ pub(super) enum Phase<T> {
     Ready(Outcome),
 }
 
+/// Where the direction lies, after the solve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::optimizer) enum Direction {
+    /// It is the chosen iterate.
+    Iterate,
+    /// In the second free vector: a combination of the iterate with something else.
+    Combined,
+}
+
 /// A step under way, beside its vectors.
 #[derive(Clone, Copy, Debug)]
 pub struct NaturalStep<T, C> {
     pub(super) phase: Phase<T>,
     /// The state that the step starts from.
-    pub(super) state: NaturalState<T>,
-    pub(super) gradient: GradientPass<T>,
-    pub(super) metric_total: T,
-    pub(super) holdout_total: T,
-    pub(super) holdout_loss: Option<T>,
-    pub(super) fisher_mean: T,
-    pub(super) damping: T,
-    pub(super) next_damping: T,
-    pub(super) attempts: u16,
+    pub(in crate::optimizer) state: NaturalState<T>,
+    pub(in crate::optimizer) gradient: GradientPass<T>,
+    pub(in crate::optimizer) metric_total: T,
+    pub(in crate::optimizer) holdout_total: T,
+    pub(in crate::optimizer) holdout_loss: Option<T>,
+    pub(in crate::optimizer) fisher_mean: T,
+    pub(in crate::optimizer) damping: T,
+    pub(in crate::optimizer) next_damping: T,
+    pub(in crate::optimizer) attempts: u16,
     /// Whether the solver has begun to write.
-    pub(super) solving: bool,
-    pub(super) solve: Solve<T>,
-    pub(super) solver: C,
+    pub(in crate::optimizer) solving: bool,
+    pub(in crate::optimizer) solve: Solve<T>,
+    pub(in crate::optimizer) solver: C,
     /// Which kept iterate is d, and which is looked at on the way back, with the best loss so far.
-    pub(super) chosen: usize,
-    pub(super) looked: usize,
-    pub(super) best: T,
+    pub(in crate::optimizer) chosen: usize,
+    pub(in crate::optimizer) looked: usize,
+    pub(in crate::optimizer) best: T,
+    pub(in crate::optimizer) direction: Direction,
     /// g·d, dᵀFd, d·d and max |Jd|.
-    pub(super) slope: T,
-    pub(super) quad: T,
-    pub(super) length_squared: T,
-    pub(super) reach: T,
-    pub(super) rate: T,
-    pub(super) tries: u16,
-    pub(super) trial_loss: Option<T>,
-    pub(super) ratio: Option<T>,
-    pub(super) macs: u64,
+    pub(in crate::optimizer) slope: T,
+    pub(in crate::optimizer) quad: T,
+    pub(in crate::optimizer) length_squared: T,
+    pub(in crate::optimizer) reach: T,
+    pub(in crate::optimizer) rate: T,
+    pub(in crate::optimizer) tries: u16,
+    pub(in crate::optimizer) trial_loss: Option<T>,
+    pub(in crate::optimizer) ratio: Option<T>,
+    pub(in crate::optimizer) macs: u64,
 }
 
 impl<T: Scalar, C> NaturalStep<T, C> {
+    /// Whether the direction is found, and its length is the next thing to be measured.
+    pub(in crate::optimizer) fn awaits_length(&self) -> bool {
+        matches!(self.phase, Phase::Length(0))
+    }
+
     /// A step before its first slice.
     pub(super) fn new(solver: C, state: NaturalState<T>) -> Self {
         Self {
@@ -92,6 +107,7 @@ impl<T: Scalar, C> NaturalStep<T, C> {
             chosen: 0,
             looked: 0,
             best: T::infinity(),
+            direction: Direction::Iterate,
             slope: T::ZERO,
             quad: T::ZERO,
             length_squared: T::ZERO,

@@ -6,7 +6,7 @@
 //!
 //! Reference: Martens 2010, section 4.1; algorithms 3.1 and 3.2.
 
-use super::step::{NaturalStep, Phase};
+use super::step::{Direction, NaturalStep, Phase};
 use super::{Acceptance, HeldOut, NaturalGradient};
 use crate::curvature::Curvature;
 use crate::damping::{DampingMetric, Evidence, Ratio};
@@ -45,6 +45,7 @@ where
         }
         step.attempts = step.attempts.saturating_add(1);
         step.damping = stronger;
+        step.direction = Direction::Iterate;
         step.solver = S::begin(Start::Zero);
         step.phase = Phase::Solve;
     }
