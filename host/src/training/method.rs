@@ -1,23 +1,31 @@
 //! From the name of a method to the types of the core.
 
-use natgrad::damping::{Damping, DampingMetric, DampingPolicy, Marquardt, Ratio, Tikhonov};
-use natgrad::krylov::{Cg, Stop};
-use natgrad::line_search::LineSearch;
+use natgrad::curvature::Curvature;
+use natgrad::damping::{
+    Damping, DampingMetric, DampingPolicy, Marquardt, Ratio, Structural, Tikhonov,
+};
+use natgrad::krylov::{Cg, Solver, Stop};
+use natgrad::line_search::{Decay, LineSearch, Trust};
 use natgrad::optimizer::{
-    Adam, Anchor, L2, Method, Momentum, NaturalGradient, Nesterov, Plain, Report, Sgd, Velocity,
+    Acceptance, Adam, Anchor, Conjugation, Full, HessianFree, L2, Local, Method, Momentum, NatSgd,
+    NaturalCg, NaturalGradient, Nesterov, Newton, Plain, Report, Sgd, Velocity,
 };
 use natgrad::precondition::{Jacobi, Martens, Preconditioner, Unpreconditioned};
 use natgrad::{Batch, Metric, Model, Pass, Room, Scalar, Trainer};
 
-use super::{Recipe, refused};
+use super::refused;
 use crate::error::Error;
 use crate::memory::zeros;
 
 /// A method and its settings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Optimizer {
-    /// Natural gradient by conjugate gradients.
+    /// Natural gradient, and what differs from it in settings alone: natSGD, Hessian-Free, truncated
+    /// Newton.
     Natural(Natural),
+    /// Natural conjugate gradient: how the natural direction is found, and the step before combined
+    /// with it.
+    NaturalCg(Natural, Plane),
     /// Plain stochastic gradient descent at a rate.
     Sgd(f64),
     /// With momentum: rate and momentum.
@@ -28,13 +36,35 @@ pub enum Optimizer {
     Adam(f64),
 }
 
-/// The damping metric D.
+/// The curvature that a step divides the gradient by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curvatures {
+    /// The Fisher.
+    Fisher,
+    /// The empirical Fisher.
+    Empirical,
+    /// The Hessian of the loss.
+    Hessian,
+}
+
+/// The linear solver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Solvers {
+    /// Conjugate gradients.
+    Cg,
+    /// The same, with a step back along the iterates that it has kept.
+    BacktrackedCg,
+}
+
+/// The damping metric D.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Metrics {
     /// I.
     Identity,
     /// diag(F) and a little of its mean.
     Diagonal,
+    /// I and, with this weight, the metric of the hidden units.
+    Structural(f64),
 }
 
 /// The preconditioner of the solve.
@@ -48,11 +78,22 @@ pub enum Preconditioning {
     Martens,
 }
 
+/// How natural conjugate gradient chooses a point of its plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plane {
+    /// By the quadratic model.
+    Local,
+    /// By the loss.
+    Full,
+}
+
 /// The settings of natural gradient.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Natural {
     /// α.
     pub rate: f64,
+    /// How α falls.
+    pub decay: Decay<f64>,
     /// λ at the start.
     pub damping: f64,
     /// The least λ.
@@ -61,14 +102,28 @@ pub struct Natural {
     pub policy: DampingPolicy<f64>,
     /// In which metric λ damps.
     pub metric: Metrics,
+    /// The curvature.
+    pub curvature: Curvatures,
+    /// The solver.
+    pub solver: Solvers,
     /// The preconditioner.
     pub preconditioner: Preconditioning,
     /// The most iterations of the solver.
     pub iterations: u16,
+    /// The relative residual at which the solver stops.
+    pub residual: f64,
+    /// The relative progress at which it stops.
+    pub progress: f64,
     /// The share of the last result that the solver starts from.
     pub warm_start: f64,
     /// Whether a line search shortens the step.
     pub line_search: bool,
+    /// The bound on a step at the outputs.
+    pub trust: Trust<f64>,
+    /// Which trial points are good enough.
+    pub acceptance: Acceptance,
+    /// How often a failed attempt is followed by another.
+    pub retries: u16,
 }
 
 impl Natural {
@@ -76,43 +131,118 @@ impl Natural {
     pub fn new(metric: Metrics) -> Self {
         let core = NaturalGradient::<f64>::default();
         Self {
-            rate: core.rate,
-            damping: core.damping.initial,
-            floor: core.damping.floor,
-            policy: core.damping.policy,
             metric,
             preconditioner: Preconditioning::Jacobi,
-            iterations: core.stop.iterations,
-            warm_start: core.warm_start,
-            line_search: false,
+            ..Self::of(&core)
         }
     }
 
-    fn method<T: Scalar, P: Preconditioner<T>, D: DampingMetric<T>>(
-        &self,
-    ) -> NaturalGradient<T, Cg, P, D> {
-        let core = NaturalGradient::<T, Cg, P, D>::default();
+    /// Hessian-Free as Martens ran it, from λ = `damping` on, damped in `metric`.
+    pub fn hessian_free(damping: f64, metric: Metrics) -> Self {
+        Self {
+            metric,
+            solver: Solvers::BacktrackedCg,
+            preconditioner: Preconditioning::Martens,
+            ..Self::of(&HessianFree::<f64>::hessian_free(damping))
+        }
+    }
+
+    /// natSGD as its authors ran it.
+    pub fn nat_sgd(solver: Solvers) -> Self {
+        Self {
+            solver,
+            ..Self::of(&NatSgd::<f64, Cg>::nat_sgd())
+        }
+    }
+
+    /// Truncated Newton.
+    pub fn newton() -> Self {
+        Self {
+            curvature: Curvatures::Hessian,
+            ..Self::of(&Newton::<f64>::default())
+        }
+    }
+
+    /// The numbers of a method of the core, on the Fisher by conjugate gradients without preconditioner,
+    /// damped by λI.
+    fn of<S, P, D, C>(core: &NaturalGradient<f64, S, P, D, C>) -> Self {
+        Self {
+            rate: core.rate,
+            decay: core.decay,
+            damping: core.damping.initial,
+            floor: core.damping.floor,
+            policy: core.damping.policy,
+            metric: Metrics::Identity,
+            curvature: Curvatures::Fisher,
+            solver: Solvers::Cg,
+            preconditioner: Preconditioning::None,
+            iterations: core.stop.iterations,
+            residual: core.stop.residual,
+            progress: core.stop.progress,
+            warm_start: core.warm_start,
+            line_search: core.line_search != LineSearch::Fixed,
+            trust: core.trust,
+            acceptance: core.acceptance,
+            retries: core.retries,
+        }
+    }
+
+    /// The same numbers, with types.
+    fn method<T, S, P, D, C>(&self, metric: D) -> NaturalGradient<T, S, P, D, C>
+    where
+        T: Scalar,
+        S: Default,
+        P: Preconditioner<T>,
+        D: DampingMetric<T>,
+        C: Curvature<T>,
+    {
+        let core = NaturalGradient::<T, S, P, D, C>::default();
         NaturalGradient {
             rate: T::of(self.rate),
+            decay: decay(self.decay),
             damping: Damping {
                 initial: T::of(self.damping),
                 floor: T::of(self.floor),
                 ceiling: core.damping.ceiling.larger(T::of(self.damping)),
                 policy: policy(self.policy),
-                metric: D::default(),
+                metric,
             },
             stop: Stop {
                 iterations: self.iterations,
+                residual: T::of(self.residual),
+                progress: T::of(self.progress),
                 ..core.stop
             },
             warm_start: T::of(self.warm_start),
             line_search: if self.line_search {
                 LineSearch::backtracking()
             } else {
-                core.line_search
+                LineSearch::Fixed
             },
+            trust: Trust {
+                kl: T::of(self.trust.kl),
+                logit: T::of(self.trust.logit),
+            },
+            acceptance: self.acceptance,
+            retries: self.retries,
             ..core
         }
+    }
+}
+
+fn decay<T: Scalar>(decay: Decay<f64>) -> Decay<T> {
+    match decay {
+        Decay::Constant => Decay::Constant,
+        Decay::Geometric {
+            start,
+            every,
+            factor,
+        } => Decay::Geometric {
+            start,
+            every,
+            factor: T::of(factor),
+        },
+        Decay::Harmonic { start, scale } => Decay::Harmonic { start, scale },
     }
 }
 
@@ -184,8 +314,11 @@ pub fn named_policy(word: &str) -> Option<DampingPolicy<f64>> {
 }
 
 /// A trainer of whatever method.
-pub(super) trait Steps<T: Scalar> {
+pub trait Steps<T: Scalar> {
     /// One step.
+    ///
+    /// # Errors
+    /// Those of the core's trainer.
     fn step(
         &mut self,
         batch: Batch<'_, T>,
@@ -193,7 +326,19 @@ pub(super) trait Steps<T: Scalar> {
     ) -> Result<Report<T>, natgrad::Error>;
 
     /// The mean loss of a batch.
+    ///
+    /// # Errors
+    /// Those of the core's trainer.
     fn loss(&mut self, batch: Batch<'_, T>) -> Result<T, natgrad::Error>;
+
+    /// The means of the targets of some inputs, `[n × dim_out]`.
+    ///
+    /// # Errors
+    /// Those of the core's trainer.
+    fn predict(&mut self, inputs: &[T], out: &mut [T]) -> Result<(), natgrad::Error>;
+
+    /// The parameters.
+    fn params(&self) -> &[T];
 }
 
 impl<T: Scalar, M: Method<T>, const TILE: usize> Steps<T> for Trainer<'_, T, M, TILE> {
@@ -207,6 +352,14 @@ impl<T: Scalar, M: Method<T>, const TILE: usize> Steps<T> for Trainer<'_, T, M, 
 
     fn loss(&mut self, batch: Batch<'_, T>) -> Result<T, natgrad::Error> {
         Trainer::loss(self, batch)
+    }
+
+    fn predict(&mut self, inputs: &[T], out: &mut [T]) -> Result<(), natgrad::Error> {
+        Trainer::predict(self, inputs, out)
+    }
+
+    fn params(&self) -> &[T] {
+        Trainer::params(self)
     }
 }
 
@@ -223,9 +376,9 @@ fn dispatch<T: Scalar, V: Visit<T>>(
     visit: V,
 ) -> Result<V::Output, Error> {
     match tile {
-        1 => Ok(dispatch_method::<T, V, 1>(optimizer, visit)),
-        4 => Ok(dispatch_method::<T, V, 4>(optimizer, visit)),
-        32 => Ok(dispatch_method::<T, V, 32>(optimizer, visit)),
+        1 => dispatch_method::<T, V, 1>(optimizer, visit),
+        4 => dispatch_method::<T, V, 4>(optimizer, visit),
+        32 => dispatch_method::<T, V, 32>(optimizer, visit),
         _ => Err(Error::option(
             "--tile",
             format!("{tile} is none of 1, 4 and 32"),
@@ -236,7 +389,7 @@ fn dispatch<T: Scalar, V: Visit<T>>(
 fn dispatch_method<T: Scalar, V: Visit<T>, const TILE: usize>(
     optimizer: &Optimizer,
     visit: V,
-) -> V::Output {
+) -> Result<V::Output, Error> {
     fn sgd<T: Scalar, V: Velocity>(rate: f64, momentum: f64) -> Sgd<T, V> {
         Sgd {
             rate: T::of(rate),
@@ -244,11 +397,14 @@ fn dispatch_method<T: Scalar, V: Visit<T>, const TILE: usize>(
             velocity: V::default(),
         }
     }
-    match optimizer {
-        Optimizer::Natural(natural) => match natural.metric {
-            Metrics::Identity => dispatch_natural::<T, V, Tikhonov, TILE>(natural, visit),
-            Metrics::Diagonal => dispatch_natural::<T, V, Marquardt, TILE>(natural, visit),
-        },
+    Ok(match optimizer {
+        Optimizer::Natural(natural) => return dispatch_natural::<T, V, TILE>(natural, visit),
+        Optimizer::NaturalCg(natural, Plane::Local) => {
+            return dispatch_conjugate::<T, V, Local, TILE>(natural, visit);
+        }
+        Optimizer::NaturalCg(natural, Plane::Full) => {
+            return dispatch_conjugate::<T, V, Full, TILE>(natural, visit);
+        }
         Optimizer::Sgd(rate) => visit.visit::<_, TILE>(sgd::<T, Plain>(*rate, 0.0)),
         Optimizer::Momentum(rate, momentum) => {
             visit.visit::<_, TILE>(sgd::<T, Momentum>(*rate, *momentum))
@@ -257,29 +413,137 @@ fn dispatch_method<T: Scalar, V: Visit<T>, const TILE: usize>(
             visit.visit::<_, TILE>(sgd::<T, Nesterov>(*rate, *momentum))
         }
         Optimizer::Adam(rate) => visit.visit::<_, TILE>(Adam::new(T::of(*rate))),
-    }
+    })
 }
 
-fn dispatch_natural<T, V, D, const TILE: usize>(natural: &Natural, visit: V) -> V::Output
-where
-    T: Scalar,
-    V: Visit<T>,
-    D: DampingMetric<T> + 'static,
-{
-    fn with<T, V, P, D, const TILE: usize>(natural: &Natural, visit: V) -> V::Output
+/// Not every combination of types is compiled: those that the methods of the paper need.
+fn dispatch_natural<T: Scalar, V: Visit<T>, const TILE: usize>(
+    natural: &Natural,
+    visit: V,
+) -> Result<V::Output, Error> {
+    fn with<T, V, S, P, D, C, const TILE: usize>(
+        natural: &Natural,
+        metric: D,
+        visit: V,
+    ) -> Result<V::Output, Error>
     where
         T: Scalar,
         V: Visit<T>,
+        S: Solver<T> + Default + 'static,
         P: Preconditioner<T> + 'static,
         D: DampingMetric<T> + 'static,
+        C: Curvature<T> + 'static,
     {
-        visit.visit::<_, TILE>(natural.method::<T, P, D>())
+        Ok(visit.visit::<_, TILE>(natural.method::<T, S, P, D, C>(metric)))
     }
-    match natural.preconditioner {
-        Preconditioning::None => with::<T, V, Unpreconditioned, D, TILE>(natural, visit),
-        Preconditioning::Jacobi => with::<T, V, Jacobi, D, TILE>(natural, visit),
-        Preconditioning::Martens => with::<T, V, Martens, D, TILE>(natural, visit),
+    fn by_cg<T, V, D, const TILE: usize>(
+        natural: &Natural,
+        metric: D,
+        visit: V,
+    ) -> Result<V::Output, Error>
+    where
+        T: Scalar,
+        V: Visit<T>,
+        D: DampingMetric<T> + 'static,
+    {
+        use natgrad::curvature::Natural as Fisher;
+        match natural.preconditioner {
+            Preconditioning::None => {
+                with::<T, V, Cg, Unpreconditioned, D, Fisher, TILE>(natural, metric, visit)
+            }
+            Preconditioning::Jacobi => {
+                with::<T, V, Cg, Jacobi, D, Fisher, TILE>(natural, metric, visit)
+            }
+            Preconditioning::Martens => {
+                with::<T, V, Cg, Martens, D, Fisher, TILE>(natural, metric, visit)
+            }
+        }
     }
+    use natgrad::curvature::{Empirical, Natural as Fisher, Newton as Hessian};
+    match (
+        natural.curvature,
+        natural.solver,
+        natural.preconditioner,
+        natural.metric,
+    ) {
+        (Curvatures::Fisher, Solvers::Cg, _, Metrics::Identity) => {
+            by_cg::<T, V, Tikhonov, TILE>(natural, Tikhonov, visit)
+        }
+        (Curvatures::Fisher, Solvers::Cg, _, Metrics::Diagonal) => {
+            by_cg::<T, V, Marquardt, TILE>(natural, Marquardt, visit)
+        }
+        (Curvatures::Fisher, Solvers::Cg, _, Metrics::Structural(weight)) => {
+            let weight = T::of(weight);
+            by_cg::<T, V, Structural<T>, TILE>(natural, Structural { weight }, visit)
+        }
+        (
+            Curvatures::Fisher,
+            Solvers::BacktrackedCg,
+            Preconditioning::Martens,
+            Metrics::Identity,
+        ) => with::<T, V, Cg<KEPT>, Martens, _, Fisher, TILE>(natural, Tikhonov, visit),
+        (
+            Curvatures::Fisher,
+            Solvers::BacktrackedCg,
+            Preconditioning::Martens,
+            Metrics::Structural(weight),
+        ) => {
+            let metric = Structural {
+                weight: T::of(weight),
+            };
+            with::<T, V, Cg<KEPT>, Martens, _, Fisher, TILE>(natural, metric, visit)
+        }
+        (Curvatures::Empirical, Solvers::Cg, Preconditioning::None, Metrics::Identity) => {
+            with::<T, V, Cg, Unpreconditioned, _, Empirical, TILE>(natural, Tikhonov, visit)
+        }
+        (Curvatures::Hessian, Solvers::Cg, Preconditioning::None, Metrics::Identity) => {
+            with::<T, V, Cg, Unpreconditioned, _, Hessian, TILE>(natural, Tikhonov, visit)
+        }
+        _ => Err(Error::option(
+            "the method",
+            "is not there with that curvature, solver, preconditioner and damping metric together",
+        )),
+    }
+}
+
+/// The iterates that backtracking has behind the last one.
+const KEPT: usize = 2;
+
+fn dispatch_conjugate<T, V, J, const TILE: usize>(
+    natural: &Natural,
+    visit: V,
+) -> Result<V::Output, Error>
+where
+    T: Scalar,
+    V: Visit<T>,
+    J: Conjugation + 'static,
+{
+    fn with<T: Scalar, J: Conjugation, P: Preconditioner<T>, D: DampingMetric<T>>(
+        natural: &Natural,
+        metric: D,
+    ) -> NaturalCg<T, J, Cg, P, D> {
+        NaturalCg {
+            natural: natural.method(metric),
+            ..NaturalCg::default()
+        }
+    }
+    Ok(match (natural.preconditioner, natural.metric) {
+        (Preconditioning::None, Metrics::Identity) => {
+            visit.visit::<_, TILE>(with::<T, J, Unpreconditioned, _>(natural, Tikhonov))
+        }
+        (Preconditioning::Jacobi, Metrics::Identity) => {
+            visit.visit::<_, TILE>(with::<T, J, Jacobi, _>(natural, Tikhonov))
+        }
+        (Preconditioning::Jacobi, Metrics::Diagonal) => {
+            visit.visit::<_, TILE>(with::<T, J, Jacobi, _>(natural, Marquardt))
+        }
+        _ => {
+            return Err(Error::option(
+                "the method",
+                "is not there with that preconditioner and damping metric together",
+            ));
+        }
+    })
 }
 
 /// Makes a trainer, and the workspace that it lives in.
@@ -311,22 +575,26 @@ impl<'a, T: Scalar> Visit<T> for Make<'a, T> {
     }
 }
 
-/// The trainer of a recipe.
-pub(super) fn trainer<'a, T: Scalar>(
+/// A trainer of `optimizer` with an L2 term of strength `l2`, whose refusals speak of `data`.
+///
+/// # Errors
+/// [`Error::Option`], when a setting is refused.
+pub fn trainer<'a, T: Scalar>(
     model: Model<'a>,
     params: &'a mut [T],
     workspace: &'a mut Vec<T>,
-    recipe: &Recipe,
+    (optimizer, tile): (&Optimizer, usize),
+    l2: f64,
     data: &'a str,
 ) -> Result<Box<dyn Steps<T> + 'a>, Error> {
     let make = Make {
         model,
         params,
         workspace,
-        l2: recipe.l2,
+        l2,
         data,
     };
-    dispatch(&recipe.optimizer, recipe.tile, make)?
+    dispatch(optimizer, tile, make)?
 }
 
 /// What a step of a method costs, known before it runs.
@@ -371,20 +639,32 @@ pub fn footprint<T: Scalar>(
     let mut footprint = dispatch::<T, _>(optimizer, tile, Measure(model))?;
     let over = |pass: Pass, examples: usize| model.macs(pass).saturating_mul(examples as u64);
     footprint.macs = over(Pass::Gradient, batch);
-    if let Optimizer::Natural(natural) = optimizer {
-        let products = u64::from(natural.iterations);
-        let mut macs = over(Pass::Product, metric_batch).saturating_mul(products);
-        macs = macs.saturating_add(over(Pass::Jvp, metric_batch));
-        macs = macs.saturating_add(over(Pass::Loss, batch));
-        if natural.metric == Metrics::Diagonal || natural.preconditioner == Preconditioning::Jacobi
-        {
-            let columns = model.dim_out() as u64;
-            macs = macs.saturating_add(over(Pass::Vjp, metric_batch).saturating_mul(columns));
-        }
-        if natural.preconditioner == Preconditioning::Martens {
-            macs = macs.saturating_add(over(Pass::Gradient, batch));
-        }
-        footprint.macs = footprint.macs.saturating_add(macs);
+    let (natural, plane) = match optimizer {
+        Optimizer::Natural(natural) => (natural, None),
+        Optimizer::NaturalCg(natural, plane) => (natural, Some(*plane)),
+        _ => return Ok(footprint),
+    };
+    let (product, length) = match natural.curvature {
+        Curvatures::Fisher | Curvatures::Empirical => (Pass::Product, Pass::Jvp),
+        Curvatures::Hessian => (Pass::Hessian, Pass::Hessian),
+    };
+    let mut add = |macs: u64| footprint.macs = footprint.macs.saturating_add(macs);
+    add(over(product, metric_batch).saturating_mul(u64::from(natural.iterations)));
+    add(over(length, metric_batch));
+    add(over(Pass::Loss, batch));
+    if natural.metric == Metrics::Diagonal || natural.preconditioner == Preconditioning::Jacobi {
+        let columns = model.dim_out() as u64;
+        add(over(Pass::Vjp, metric_batch).saturating_mul(columns));
+    }
+    if natural.preconditioner == Preconditioning::Martens {
+        add(over(Pass::Gradient, batch));
+    }
+    if plane.is_some() {
+        add(over(Pass::Product, batch));
+    }
+    if plane == Some(Plane::Full) {
+        let evaluations = u64::from(Full::default().evaluations);
+        add(over(Pass::Loss, batch).saturating_mul(evaluations));
     }
     Ok(footprint)
 }

@@ -6,7 +6,8 @@ mod method;
 mod record;
 
 pub use method::{
-    Footprint, Metrics, Natural, Optimizer, Preconditioning, footprint, named_policy,
+    Curvatures, Footprint, Metrics, Natural, Optimizer, Plane, Preconditioning, Solvers, Steps,
+    footprint, named_policy, trainer,
 };
 pub use record::{Ended, Point, Record};
 
@@ -85,8 +86,9 @@ pub fn run<T: Scalar + Float>(
     let test_examples = Examples::<T>::new(test)?;
     let mut sampler = Sampler::new(recipe, train)?;
     let mut workspace = Vec::new();
-    let mut trainer = method::trainer(model, params, &mut workspace, recipe, train.name())?;
-    let measure = |trainer: &mut dyn method::Steps<T>, step| {
+    let how = (&recipe.optimizer, recipe.tile);
+    let mut trainer = trainer(model, params, &mut workspace, how, recipe.l2, train.name())?;
+    let measure = |trainer: &mut dyn Steps<T>, step| {
         measure(trainer, step, &train_examples, &test_examples).map_err(refused)
     };
 
@@ -126,7 +128,7 @@ pub fn run<T: Scalar + Float>(
 }
 
 fn measure<T: Scalar + Float>(
-    trainer: &mut dyn method::Steps<T>,
+    trainer: &mut dyn Steps<T>,
     step: usize,
     train: &Examples<T>,
     test: &Examples<T>,
