@@ -4,12 +4,22 @@ use clap::{Args, ValueEnum};
 
 use crate::error::{Error, excerpt};
 use crate::files::Precision;
-use crate::training::{Metrics, Natural, Optimizer, Preconditioning, named_policy};
+use crate::training::{Metrics, Natural, Optimizer, Plane, Preconditioning, Solvers, named_policy};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum OptimizerWord {
     /// Natural gradient by conjugate gradients.
     Natural,
+    /// Natural gradient as its authors ran it.
+    Natsgd,
+    /// Natural conjugate gradient by the quadratic model.
+    NatcgL,
+    /// Natural conjugate gradient by the loss.
+    NatcgF,
+    /// Hessian-Free optimisation.
+    HessianFree,
+    /// Truncated Newton.
+    Newton,
     /// Stochastic gradient descent.
     Sgd,
     /// The same with momentum.
@@ -25,7 +35,12 @@ enum MetricWord {
     Identity,
     /// diag(F): for raw units.
     Diagonal,
+    /// I, and 0.03 of the metric of the hidden units.
+    Structural,
 }
+
+/// The weight of the hidden units in structural damping.
+const STRUCTURAL: f64 = 0.03;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum PreconditionerWord {
@@ -39,28 +54,29 @@ enum PreconditionerWord {
 pub(super) struct Method {
     #[arg(long, value_enum, default_value = "natural")]
     pub(super) optimizer: OptimizerWord,
-    /// The rate [default: natural 1, sgd 0.1, momentum and nesterov 0.05, adam 0.01]
+    /// The rate [default: 1, but sgd 0.1, momentum and nesterov 0.05, adam 0.01]
     #[arg(long)]
     rate: Option<f64>,
     /// The momentum of momentum and nesterov [default: 0.9]
     #[arg(long)]
     momentum: Option<f64>,
-    /// Natural: the damping λ at the start [default: 1]
+    /// Second order: the damping λ at the start [default: 1, natsgd 6, hessian-free 45]
     #[arg(long)]
     damping: Option<f64>,
-    /// Natural: the least damping [default: 0.001]
+    /// Second order: the least damping [default: 0.001, natsgd 0.0001]
     #[arg(long)]
     damping_floor: Option<f64>,
-    /// Natural: how λ changes: lm, lm-linear, effort, schedule or constant [default: lm]
+    /// Second order: how λ changes: lm, lm-linear, effort, schedule or constant [default: lm, natsgd lm-linear]
     #[arg(long, value_name = "POLICY")]
     damping_policy: Option<String>,
-    /// Natural: in which metric λ damps [default: identity with --scale standard, diagonal with none]
+    /// Natural, natcg-l, natcg-f and hessian-free: in which metric λ damps [default: identity with --scale standard and
+    /// with hessian-free, else diagonal]
     #[arg(long, value_enum)]
     damping_metric: Option<MetricWord>,
     /// Natural: the preconditioner of the solver [default: jacobi]
     #[arg(long, value_enum)]
     preconditioner: Option<PreconditionerWord>,
-    /// Natural: the most iterations of the solver in a step [default: 50]
+    /// Second order: the most iterations of the solver in a step [default: 50, natsgd 30, hessian-free 250]
     #[arg(long)]
     iterations: Option<u16>,
     /// Natural: start the solver at this share of its last result [default: 0]
@@ -86,7 +102,16 @@ impl Method {
             within("--momentum", momentum, 0.0..1.0, precision)
         };
         Ok(match self.optimizer {
-            OptimizerWord::Natural => Optimizer::Natural(self.natural(metric, precision)?),
+            OptimizerWord::NatcgL => {
+                Optimizer::NaturalCg(self.natural(metric, precision)?, Plane::Local)
+            }
+            OptimizerWord::NatcgF => {
+                Optimizer::NaturalCg(self.natural(metric, precision)?, Plane::Full)
+            }
+            OptimizerWord::Natural
+            | OptimizerWord::Natsgd
+            | OptimizerWord::HessianFree
+            | OptimizerWord::Newton => Optimizer::Natural(self.natural(metric, precision)?),
             OptimizerWord::Sgd => Optimizer::Sgd(rate(0.1)?),
             OptimizerWord::Momentum => Optimizer::Momentum(rate(0.05)?, momentum()?),
             OptimizerWord::Nesterov => Optimizer::Nesterov(rate(0.05)?, momentum()?),
@@ -96,11 +121,8 @@ impl Method {
 
     /// The size of the metric's batch, which first-order methods do not have.
     pub(super) fn metric_batch(&self, asked: Option<usize>) -> Result<Option<usize>, Error> {
-        if asked.is_some() && self.optimizer != OptimizerWord::Natural {
-            return Err(Error::option(
-                "--metric-batch",
-                "means something with --optimizer natural only",
-            ));
+        if asked.is_some() && !self.optimizer.is_second_order() {
+            return Err(self.meaningless("--metric-batch"));
         }
         asked
             .map(|metric| at_least_one("--metric-batch", metric))
@@ -108,12 +130,20 @@ impl Method {
     }
 
     fn natural(&self, metric: Metrics, precision: Precision) -> Result<Natural, Error> {
-        let metric = match self.damping_metric {
-            Some(MetricWord::Identity) => Metrics::Identity,
-            Some(MetricWord::Diagonal) => Metrics::Diagonal,
-            None => metric,
+        let asked = self.damping_metric.map(|word| match word {
+            MetricWord::Identity => Metrics::Identity,
+            MetricWord::Diagonal => Metrics::Diagonal,
+            MetricWord::Structural => Metrics::Structural(STRUCTURAL),
+        });
+        let metric = asked.unwrap_or(metric);
+        let mut natural = match self.optimizer {
+            OptimizerWord::Natsgd => Natural::nat_sgd(Solvers::Cg),
+            OptimizerWord::HessianFree => {
+                Natural::hessian_free(45.0, asked.unwrap_or(Metrics::Identity))
+            }
+            OptimizerWord::Newton => Natural::newton(),
+            _ => Natural::new(metric),
         };
-        let mut natural = Natural::new(metric);
         let rate = self.rate.unwrap_or(natural.rate);
         natural.rate = positive("--rate", rate, precision)?;
         let damping = self.damping.unwrap_or(natural.damping);
@@ -133,51 +163,73 @@ impl Method {
                 Error::option("--damping-policy", problem)
             })?;
         }
-        natural.preconditioner = match self.preconditioner {
-            Some(PreconditionerWord::None) => Preconditioning::None,
-            Some(PreconditionerWord::Jacobi) | None => Preconditioning::Jacobi,
-            Some(PreconditionerWord::Martens) => Preconditioning::Martens,
-        };
+        if let Some(word) = self.preconditioner {
+            natural.preconditioner = match word {
+                PreconditionerWord::None => Preconditioning::None,
+                PreconditionerWord::Jacobi => Preconditioning::Jacobi,
+                PreconditionerWord::Martens => Preconditioning::Martens,
+            };
+        }
         natural.iterations = self.iterations.unwrap_or(natural.iterations);
         if natural.iterations == 0 {
             return Err(Error::option("--iterations", "must be at least 1"));
         }
-        let warm = self.warm_start.unwrap_or(0.0);
-        natural.warm_start = within("--warm-start", warm, 0.0..1.0, precision)?;
-        natural.line_search = self.line_search;
+        if let Some(warm) = self.warm_start {
+            natural.warm_start = within("--warm-start", warm, 0.0..1.0, precision)?;
+        }
+        natural.line_search |= self.line_search;
         Ok(natural)
     }
 
     /// An option of another method than the one that is asked for.
     fn refuse_foreign(&self) -> Result<(), Error> {
-        let natural = self.optimizer == OptimizerWord::Natural;
-        let momentum = matches!(
-            self.optimizer,
-            OptimizerWord::Momentum | OptimizerWord::Nesterov
-        );
+        use OptimizerWord::{HessianFree, Momentum, NatcgF, NatcgL, Natural, Nesterov};
+        let second = self.optimizer.is_second_order();
+        let is = |words: &[OptimizerWord]| words.contains(&self.optimizer);
+        let metric = is(&[Natural, NatcgL, NatcgF, HessianFree]);
         let given = [
-            ("--momentum", self.momentum.is_some(), momentum),
-            ("--damping", self.damping.is_some(), natural),
-            ("--damping-floor", self.damping_floor.is_some(), natural),
-            ("--damping-policy", self.damping_policy.is_some(), natural),
-            ("--damping-metric", self.damping_metric.is_some(), natural),
-            ("--preconditioner", self.preconditioner.is_some(), natural),
-            ("--iterations", self.iterations.is_some(), natural),
-            ("--warm-start", self.warm_start.is_some(), natural),
-            ("--line-search", self.line_search, natural),
+            (
+                "--momentum",
+                self.momentum.is_some(),
+                is(&[Momentum, Nesterov]),
+            ),
+            ("--damping", self.damping.is_some(), second),
+            ("--damping-floor", self.damping_floor.is_some(), second),
+            ("--damping-policy", self.damping_policy.is_some(), second),
+            ("--damping-metric", self.damping_metric.is_some(), metric),
+            (
+                "--preconditioner",
+                self.preconditioner.is_some(),
+                is(&[Natural]),
+            ),
+            ("--iterations", self.iterations.is_some(), second),
+            ("--warm-start", self.warm_start.is_some(), is(&[Natural])),
+            ("--line-search", self.line_search, is(&[Natural])),
         ];
         match given.iter().find(|(_, given, meant)| *given && !*meant) {
             None => Ok(()),
-            Some((option, ..)) => {
-                let word = self
-                    .optimizer
-                    .to_possible_value()
-                    .map_or_else(String::new, |value| value.get_name().to_string());
-                Err(Error::option(
-                    *option,
-                    format!("means nothing with --optimizer {word}"),
-                ))
-            }
+            Some((option, ..)) => Err(self.meaningless(option)),
+        }
+    }
+
+    fn meaningless(&self, option: &str) -> Error {
+        let value = self.optimizer.to_possible_value();
+        let word = value.map_or_else(String::new, |value| value.get_name().to_string());
+        Error::option(option, format!("means nothing with --optimizer {word}"))
+    }
+}
+
+impl OptimizerWord {
+    /// Whether it solves with a curvature.
+    const fn is_second_order(self) -> bool {
+        match self {
+            Self::Natural
+            | Self::Natsgd
+            | Self::NatcgL
+            | Self::NatcgF
+            | Self::HessianFree
+            | Self::Newton => true,
+            Self::Sgd | Self::Momentum | Self::Nesterov | Self::Adam => false,
         }
     }
 }

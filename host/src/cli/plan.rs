@@ -11,7 +11,9 @@ use super::report;
 use crate::data::{Builtin, Scale};
 use crate::error::Error;
 use crate::files::Precision;
-use crate::training::{Footprint, Metrics, Natural, Optimizer, Preconditioning, footprint};
+use crate::training::{
+    Footprint, Metrics, Natural, Optimizer, Plane, Preconditioning, Solvers, footprint,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -122,7 +124,7 @@ fn table(
     row("as asked for", cost);
     let natural = |metric, preconditioner| {
         let iterations = match chosen {
-            Optimizer::Natural(natural) => natural.iterations,
+            Optimizer::Natural(natural) | Optimizer::NaturalCg(natural, _) => natural.iterations,
             _ => Natural::new(metric).iterations,
         };
         Optimizer::Natural(Natural {
@@ -151,6 +153,20 @@ fn table(
             "natural, diagonal, jacobi",
             natural(Metrics::Diagonal, Preconditioning::Jacobi),
         ),
+        (
+            "natcg-l, identity, jacobi",
+            Optimizer::NaturalCg(Natural::new(Metrics::Identity), Plane::Local),
+        ),
+        (
+            "natcg-f, identity, jacobi",
+            Optimizer::NaturalCg(Natural::new(Metrics::Identity), Plane::Full),
+        ),
+        ("natsgd", Optimizer::Natural(Natural::nat_sgd(Solvers::Cg))),
+        (
+            "hessian-free",
+            Optimizer::Natural(Natural::hessian_free(45.0, Metrics::Identity)),
+        ),
+        ("newton", Optimizer::Natural(Natural::newton())),
     ];
     for (name, optimizer) in &others {
         row(name, measure(optimizer)?);
