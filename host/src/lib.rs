@@ -1,12 +1,14 @@
-//! Host side of natgrad: the independent reference, the data, and the command line.
+//! Host side of natgrad: the independent reference, the data, the experiments, and the command line.
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod data;
 pub mod error;
 pub mod evaluation;
+pub mod experiment;
 pub mod files;
 mod memory;
 pub mod plot;
 pub mod reference;
+pub mod report;
 pub mod training;

@@ -1,14 +1,17 @@
-//! The command line: `train`, `eval`, `plan`, `product`.
+//! The command line: `train`, `eval`, `plan`, `product`, `reproduce`, `report`.
 //!
 //! Results go to standard output, everything else to standard error. Whatever is wrong with an option or a
 //! file is one sentence and exit code 2; nothing is half-written.
 
 mod eval;
+mod interrupt;
 mod method;
 mod options;
 mod plan;
 mod product;
 mod report;
+mod report_command;
+mod reproduce;
 mod train;
 
 use std::process::ExitCode;
@@ -40,6 +43,10 @@ enum Command {
     /// Compute one product of a model (output, gradient, Jv, Fisher, …) and write it to a file.
     #[command(allow_negative_numbers = true)]
     Product(product::Options),
+    /// Run the experiments after the paper, and report what holds.
+    Reproduce(reproduce::Options),
+    /// Merge directories of `reproduce`, such as shards, and write their report.
+    Report(report_command::Options),
 }
 
 /// The exit code of a wrong option or file.
@@ -56,6 +63,8 @@ pub fn main() -> ExitCode {
         Command::Eval(options) => eval::run(&options),
         Command::Plan(options) => plan::run(&options),
         Command::Product(options) => product::run(&options),
+        Command::Reproduce(options) => reproduce::run(&options),
+        Command::Report(options) => report_command::run(&options),
     };
     match result {
         Ok(code) => code,
@@ -76,7 +85,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         report::note(
-            "error: a command is needed: train, eval, plan or product; --help explains them",
+            "error: a command is needed: train, eval, plan, product, reproduce or report; --help explains them",
         );
         return ExitCode::from(USAGE);
     }

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use natgrad::{Activation, Likelihood, Model, Scalar};
 use num_traits::Float;
 
+use super::interrupt;
 use super::method::{Method, OptimizerWord, at_least_one, not_negative, positive};
 use super::options::{Meaning, Net, Origin, PrecisionWord, Source, model, shape};
 use super::report;
@@ -130,8 +130,6 @@ const BATCH: usize = 256;
 const STEPS: usize = 400;
 /// Epochs of a first-order method, unless the user says otherwise.
 const EPOCHS: usize = 100;
-/// The exit code of a run that was interrupted and has saved what there was.
-const INTERRUPTED: u8 = 130;
 
 impl Network<'_> {
     fn model(&self) -> Result<Model<'_>, Error> {
@@ -279,7 +277,7 @@ where
         training::initialise(model, init, options.seed, &data.train)?
     };
 
-    let stop = interrupt();
+    let stop = interrupt::flag("Ctrl-C will not save the model");
     let bar = progress(recipe.steps);
     let record = training::run(
         model,
@@ -317,20 +315,10 @@ where
     }
     say(options, network, &record, (train, test), &hash);
     Ok(if record.ended == Ended::Interrupted {
-        ExitCode::from(INTERRUPTED)
+        ExitCode::from(interrupt::INTERRUPTED)
     } else {
         ExitCode::SUCCESS
     })
-}
-
-/// A flag that Ctrl-C raises. Without a handler, Ctrl-C ends the process as it would any other.
-fn interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&stop);
-    if let Err(error) = ctrlc::set_handler(move || raised.store(true, Ordering::Relaxed)) {
-        report::note(&format!("note: Ctrl-C will not save the model: {error}"));
-    }
-    stop
 }
 
 fn progress(steps: usize) -> ProgressBar {
@@ -362,7 +350,7 @@ fn plot(path: &Path, name: &str, record: &Record) -> Result<(), Error> {
     let train = points(|point| Some(point.train));
     let test = points(|point| point.test);
     let test = (!test.is_empty()).then_some(test.as_slice());
-    let svg = learning_curve(&format!("Training on {name}"), &train, test)?;
+    let svg = learning_curve(&format!("Training on {name}"), &train, test);
     files::write_atomic(path, svg.as_bytes())
 }
 

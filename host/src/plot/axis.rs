@@ -1,17 +1,12 @@
 //! An axis that maps any finite values to [0, 1] and chooses its own ticks.
-//!
-//! Plotters sees only places in [0, 1], so that no value can upset its own choice of ticks.
-
-use std::ops::Range;
-
-use plotters::coord::ranged1d::{
-    KeyPointHint, KeyPointWeight, NoDefaultFormatting, Ranged, ValueFormatter,
-};
 
 /// Above this factor between two positive values, decades say more than differences.
 const WIDE: f64 = 10.0;
 
 const MOST_LABELS: f64 = 8.0;
+
+/// On more decades, the lines between them cannot be told apart.
+const FINE_DECADES: f64 = 4.0;
 
 /// An axis from `low` to `high`, of the values or of their decimal logarithms.
 #[derive(Clone, Debug)]
@@ -48,6 +43,16 @@ impl Axis {
 
     pub(super) fn is_logarithmic(&self) -> bool {
         self.logarithmic
+    }
+
+    /// Places that have a label, with it.
+    pub(super) fn labels(&self) -> &[(f64, String)] {
+        &self.labels
+    }
+
+    /// Places between them that deserve a line.
+    pub(super) fn fine(&self) -> &[f64] {
+        &self.fine
     }
 
     /// The place of `value` on the axis.
@@ -105,7 +110,9 @@ impl Axis {
                 if !inside(&value) {
                     continue;
                 }
-                fine.push(place(value, low, high));
+                if high - low < FINE_DECADES {
+                    fine.push(place(value, low, high));
+                }
                 if high - low < 2.2 && matches!(digit, 2 | 5) {
                     labels.push((place(value, low, high), power(digit, decade)));
                 }
@@ -118,41 +125,6 @@ impl Axis {
             labels,
             fine,
         }
-    }
-}
-
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "places lie in [0, 1] and pixels in a few hundreds"
-    )]
-    fn map(&self, value: &f64, (start, end): (i32, i32)) -> i32 {
-        start + (value * f64::from(end - start)).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        match hint.weight() {
-            KeyPointWeight::Bold => self.labels.iter().map(|label| label.0).collect(),
-            KeyPointWeight::Any => self.fine.clone(),
-        }
-    }
-
-    fn range(&self) -> Range<f64> {
-        0.0..1.0
-    }
-}
-
-impl ValueFormatter<f64> for Axis {
-    fn format(place: &f64) -> String {
-        place.to_string()
-    }
-
-    fn format_ext(&self, place: &f64) -> String {
-        let label = self.labels.iter().find(|label| label.0 == *place);
-        label.map(|label| label.1.clone()).unwrap_or_default()
     }
 }
 

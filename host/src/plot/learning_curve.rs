@@ -1,112 +1,30 @@
-//! The learning curve as an SVG.
+//! The plot of `natgrad train`.
 
-mod axis;
-
-use plotters::prelude::*;
-
-use self::axis::Axis;
-use crate::error::Error;
-
-const SIZE: (u32, u32) = (800, 500);
-const FONT: &str = "Helvetica, Arial, sans-serif";
-const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
-const GRID: RGBColor = RGBColor(0xd8, 0xd8, 0xd8);
-const FINE_GRID: RGBColor = RGBColor(0xf1, 0xf1, 0xf1);
-const TRAIN: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);
-const TEST: RGBColor = RGBColor(0xd9, 0x6b, 0x1c);
+use super::{Plot, Point, Series};
 
 /// A longer curve is cut into half as many stretches, of which the lowest and highest points stay.
 const MOST_POINTS: usize = 2000;
 
-/// A curve that is ready to draw: its name, its colour, and its points in the unit square.
-type Drawn<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
-
-/// Draws the loss on the training part, and on the test part if there is one, against the steps.
+/// The loss on the training part, and on the test part if there is one, against the steps, as an SVG file.
 ///
 /// Points are pairs of step and loss; those that are not finite are left out. The loss axis is
 /// logarithmic when all losses are positive and span more than a factor of ten. A curve of one
 /// point is a dot; without any point the axes remain.
-///
-/// # Errors
-/// When the drawing library fails.
-pub fn learning_curve(
-    title: &str,
-    train: &[(f64, f64)],
-    test: Option<&[(f64, f64)]>,
-) -> Result<String, Error> {
-    let mut curves = vec![("training", TRAIN, thin(train))];
-    if let Some(test) = test {
-        curves.push(("test", TEST, thin(test)));
-    }
-    let all = || curves.iter().flat_map(|(_, _, points)| points);
-    let steps = Axis::linear(all().map(|p| p.0));
-    let losses = Axis::linear_or_decades(all().map(|p| p.1));
-    for (_, _, points) in &mut curves {
-        for point in points {
-            *point = (steps.place(point.0), losses.place(point.1));
-        }
-    }
-    let mut svg = String::new();
-    draw(&mut svg, title, steps, losses, &curves).map_err(|error| Error::Plot {
-        problem: error.to_string(),
-    })?;
-    Ok(svg)
-}
-
-fn draw(
-    svg: &mut String,
-    title: &str,
-    steps: Axis,
-    losses: Axis,
-    curves: &[Drawn<'_>],
-) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    area.fill(&WHITE)?;
-    let label = if losses.is_logarithmic() {
-        "loss (logarithmic)"
-    } else {
-        "loss"
+pub fn learning_curve(title: &str, train: &[(f64, f64)], test: Option<&[(f64, f64)]>) -> String {
+    let curve = |name: &str, points: &[(f64, f64)]| Series {
+        name: name.into(),
+        points: thin(points).into_iter().map(Point::from).collect(),
     };
-    let mut chart = ChartBuilder::on(&area)
-        .caption(title, (FONT, 22).into_font().color(&INK))
-        .margin(16)
-        .margin_right(28)
-        .x_label_area_size(52)
-        .y_label_area_size(76)
-        .build_cartesian_2d(steps, losses)?;
-    chart
-        .configure_mesh()
-        .x_desc("step")
-        .y_desc(label)
-        .axis_desc_style((FONT, 17).into_font().color(&INK))
-        .label_style((FONT, 15).into_font().color(&INK))
-        .axis_style(INK)
-        .bold_line_style(GRID)
-        .light_line_style(FINE_GRID)
-        .draw()?;
-    for (name, colour, points) in curves {
-        let style = colour.stroke_width(2);
-        let drawn = if points.len() == 1 {
-            let dots = points.iter().map(|&p| Circle::new(p, 4, colour.filled()));
-            chart.draw_series(dots)?
-        } else {
-            chart.draw_series(LineSeries::new(points.iter().copied(), style))?
-        };
-        drawn
-            .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], style));
+    let mut series = vec![curve("training", train)];
+    series.extend(test.map(|test| curve("test", test)));
+    Plot {
+        title: title.into(),
+        x: "step".into(),
+        y: "loss".into(),
+        series,
+        ..Plot::default()
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .margin(12)
-        .legend_area_size(34)
-        .label_font((FONT, 15).into_font().color(&INK))
-        .background_style(WHITE.mix(0.9))
-        .border_style(GRID)
-        .draw()?;
-    area.present()?;
-    Ok(())
+    .to_file()
 }
 
 /// The finite points, of a long curve only the lowest and the highest of every stretch.
@@ -145,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn a_plot_has_its_title_labels_and_legend() {
+    fn a_curve_has_its_title_labels_and_legend() {
         let train: Vec<(f64, f64)> = (0..50)
             .map(|i| (f64::from(i), 2.0 * 0.8f64.powi(i)))
             .collect();
         let test: Vec<(f64, f64)> = train.iter().map(|&(s, l)| (s, l + 0.1)).collect();
-        let svg = learning_curve("digits & more", &train, Some(&test)).unwrap();
+        let svg = learning_curve("digits & more", &train, Some(&test));
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         for text in [
             "digits &amp; more",
@@ -161,14 +79,10 @@ mod tests {
         ] {
             assert!(svg.contains(text), "{text}");
         }
-        let alone = learning_curve("t", &train, None).unwrap();
-        assert!(!alone.contains("test"));
-        assert_eq!(
-            lines(&svg),
-            lines(&alone) + 1 + 1,
-            "a curve and its mark in the legend"
-        );
-        assert_eq!(alone, learning_curve("t", &train, None).unwrap());
+        let alone = learning_curve("t", &train, None);
+        assert!(!alone.contains(">test<"));
+        assert_eq!((lines(&svg), lines(&alone)), (2, 1));
+        assert_eq!(alone, learning_curve("t", &train, None));
     }
 
     #[test]
@@ -181,7 +95,7 @@ mod tests {
             ([1e300, 1e-300], true),
         ] {
             let points = [(0.0, losses[0]), (1.0, losses[1])];
-            let svg = learning_curve("t", &points, None).unwrap();
+            let svg = learning_curve("t", &points, None);
             assert_eq!(svg.contains("(logarithmic)"), logarithmic, "{losses:?}");
         }
     }
@@ -212,14 +126,14 @@ mod tests {
         ];
         for train in cases {
             for test in cases {
-                let svg = learning_curve("odd", train, Some(test)).unwrap();
+                let svg = learning_curve("odd", train, Some(test));
                 assert!(
                     !svg.contains("NaN") && !svg.contains("inf"),
                     "{train:?} {test:?}"
                 );
             }
         }
-        let one = learning_curve("one", &[(0.0, 1.0)], None).unwrap();
+        let one = learning_curve("one", &[(0.0, 1.0)], None);
         assert!(one.contains("<circle"));
     }
 
