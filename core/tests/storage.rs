@@ -8,7 +8,7 @@
 use natgrad::curvature::{EmpiricalFisher, Fisher, GradientCovariance, Hessian};
 use natgrad::damping::{Damping, DampingPolicy, Marquardt, Tikhonov};
 use natgrad::data::Labels;
-use natgrad::krylov::{Cg, Solver};
+use natgrad::krylov::{Cg, Minres, MinresQlp, Solver};
 use natgrad::operator::LinearOperator;
 use natgrad::optimizer::{
     Adam, Full, HessianFree, Local, Method, Momentum, NatSgd, NaturalCg, NaturalGradient, Nesterov,
@@ -94,8 +94,15 @@ fn vectors_of_every_method() {
         6
     );
 
+    assert_eq!(
+        vectors::<Natural<MinresQlp, Unpreconditioned, Tikhonov>>(),
+        7
+    );
+
     assert_eq!(<Cg as Solver<f32>>::VECTORS, 4);
     assert_eq!(<Cg<3> as Solver<f32>>::VECTORS, 7);
+    assert_eq!(<Minres as Solver<f32>>::VECTORS, 6);
+    assert_eq!(<MinresQlp as Solver<f32>>::VECTORS, 6);
 }
 
 /// The last cell of the row of a documentation table that holds `needle`.
@@ -158,6 +165,18 @@ fn documented_tables() {
         "{cg}"
     );
     assert!(cg.ends_with("one per checkpoint"), "{cg}");
+    let minres = cell(solvers, "[`Minres`]");
+    let expected = format!(
+        "{} (x, v, z, y, two columns",
+        <Minres as Solver<f32>>::VECTORS
+    );
+    assert!(minres.starts_with(&expected), "{minres}");
+    let minres_qlp = cell(solvers, "[`MinresQlp`]");
+    let expected = format!(
+        "{} (x, v, z, y, two columns",
+        <MinresQlp as Solver<f32>>::VECTORS
+    );
+    assert!(minres_qlp.starts_with(&expected), "{minres_qlp}");
 }
 
 const PLANS: [&[usize]; 6] = [

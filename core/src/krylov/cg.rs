@@ -9,7 +9,8 @@
 //! value costs neither b nor x (algorithms 3.3). After a refresh of the residual γ is replaced by p·r. pᵀAp is the operator's own `quad`, which for a metric
 //! is a sum of squares and cannot come out negative by cancellation.
 
-use super::{Advance, Iteration, Solve, Solver, Start, Status, Stop, System, WINDOW};
+use super::history::History;
+use super::{Advance, Iteration, Solve, Solver, Start, Status, Stop, System};
 use crate::kernels;
 use crate::scalar::Scalar;
 use crate::workspace::Arena;
@@ -62,8 +63,7 @@ pub struct State<T> {
     quad: T,
     /// The largest pᵀAp/γ so far.
     steepest: T,
-    /// φ of the last iterations, at `count % WINDOW`.
-    history: [T; WINDOW],
+    history: History<T>,
     /// The next iteration to keep, and the number of kept ones.
     next_checkpoint: T,
     checkpoints: usize,
@@ -91,29 +91,6 @@ impl<T: Scalar> State<T> {
         })
     }
 
-    fn remember(&mut self) {
-        if let Some(slot) = self.history.get_mut(usize::from(self.count) % WINDOW) {
-            *slot = self.phi;
-        }
-    }
-
-    /// Martens' relative progress over the last k iterations.
-    fn stalls(&self, tolerance: T) -> bool {
-        let count = usize::from(self.count);
-        let window = count.div_ceil(10).clamp(10, WINDOW - 1);
-        let Some(before) = count.checked_sub(window) else {
-            return false;
-        };
-        let earlier = self
-            .history
-            .get(before % WINDOW)
-            .copied()
-            .unwrap_or(T::ZERO);
-        before > 0
-            && earlier < T::ZERO
-            && (self.phi - earlier) / self.phi < T::of_count(window) * tolerance
-    }
-
     fn ended(&self, stop: &Stop<T>) -> Option<Status> {
         if !(self.residual_squared.is_finite() && self.gamma.is_finite() && self.phi.is_finite()) {
             return Some(Status::NonFinite);
@@ -127,7 +104,7 @@ impl<T: Scalar> State<T> {
         if self.count >= stop.iterations {
             return Some(Status::Limit);
         }
-        if stop.progress > T::ZERO && self.stalls(stop.progress) {
+        if stop.progress > T::ZERO && self.history.stalls(self.count, self.phi, stop.progress) {
             return Some(Status::Progress);
         }
         None
@@ -182,7 +159,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
             refreshed: false,
             quad: T::ZERO,
             steepest: T::ZERO,
-            history: [T::ZERO; WINDOW],
+            history: History::new(),
             next_checkpoint: T::of(FIRST_CHECKPOINT),
             checkpoints: 0,
         }
@@ -254,7 +231,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 state.gamma_before = state.gamma;
                 state.gamma = system.preconditioner.apply(r, q);
                 state.residual_squared = kernels::dot(r, r);
-                state.remember();
+                state.history.keep(state.count, state.phi);
                 if CHECKPOINTS > 0 && T::of_int(i32::from(state.count)) >= state.next_checkpoint {
                     state.phase = Phase::Checkpoint;
                     return Advance::Iterated(state.iteration());

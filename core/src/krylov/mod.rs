@@ -4,13 +4,27 @@
 //! vectors of length n. What lies in vectors stays in the caller's memory; the state is a few numbers.
 //! Not converging is a [`Status`], not an error.
 //!
-//! | solver | vectors of length n, beside b |
-//! |---|---|
-//! | [`Cg`] | 4 (x, r, p, q), and one per checkpoint |
+//! | solver | A | of all x in the Krylov space, the one with | vectors of length n, beside b |
+//! |---|---|---|---|
+//! | [`Cg`] | positive definite | the lowest φ = ½xᵀAx − bᵀx | 4 (x, r, p, q), and one per checkpoint |
+//! | [`Minres`] | any symmetric | the smallest residual | 6 (x, v, z, y, two columns of VR⁻¹) |
+//! | [`MinresQlp`] | any symmetric | the smallest residual, the shortest of these | 6 (x, v, z, y, two columns of VP) |
+//!
+//! A damped metric is positive definite, and a solve of it ends early. There [`Cg`] is the choice: it
+//! lowers the model by more per iteration than the other two, which lower the residual. They are for a
+//! metric without damping, which is singular, and for the Hessian, which is indefinite; [`MinresQlp`]
+//! costs hardly more than [`Minres`] and withstands rounding better.
 
 pub mod cg;
+mod history;
+mod lanczos;
+pub mod minres;
+pub mod minres_qlp;
+mod tridiagonal;
 
 pub use cg::Cg;
+pub use minres::Minres;
+pub use minres_qlp::MinresQlp;
 
 use crate::operator::LinearOperator;
 use crate::scalar::Scalar;
@@ -21,12 +35,24 @@ use crate::scalar::Scalar;
 pub enum Status {
     /// b = 0, hence x = 0.
     ZeroRightHandSide,
-    /// The residual is below its tolerance.
+    /// The residual is below its tolerance. Of [`Minres`] and [`MinresQlp`]: also when it has been computed
+    /// anew, where twice the tolerance is let pass.
     Residual,
+    /// Ax = b has no solution, and x makes |b − Ax| least: |Ar| has come down to about √ε|A||r|, beyond
+    /// which rounding lets nothing be seen. Only [`Minres`] and [`MinresQlp`] can tell, by their recurrences;
+    /// |r| has been computed anew.
+    ///
+    /// No tolerance has a say in it, since a loose one would take small eigenvalues of a damped metric for
+    /// 0. Those above √ε/16 |A|, 2·10⁻⁵|A| in `f32`, are safe from that.
+    LeastSquares,
     /// The value of the quadratic model hardly falls any more.
     Progress,
     /// The limit of iterations is reached.
     Limit,
+    /// The recurrence of [`Minres`] or [`MinresQlp`] has come to [`Status::Residual`] or
+    /// [`Status::LeastSquares`], but b − Ax is more than twice as long as that allows: rounding has kept x
+    /// behind. Its residual and φ are true, and a warm start from it may come further.
+    Rounding,
     /// pᵀAp is not positive, or vanishes beside what it was: A is indefinite or singular, or rounding has
     /// used up its digits. x is the last iterate before.
     NonPositiveCurvature,
@@ -47,7 +73,8 @@ pub struct Stop<T> {
     /// Martens' rule: (φᵢ − φᵢ₋ₖ)/φᵢ < k · `progress` with k = max(10, ⌈i/10⌉), at most [`WINDOW`];
     /// 0 to switch it off.
     pub progress: T,
-    /// The residual b − Ax is computed anew every so many iterations; 0 for never.
+    /// The residual b − Ax is computed anew every so many iterations; 0 for never. [`Cg`] only: the
+    /// others carry no residual that could be replaced, and compute it at the end.
     pub refresh: u16,
 }
 
@@ -84,7 +111,7 @@ pub struct Iteration<T> {
     pub count: u16,
     /// φ = ½ xᵀAx − bᵀx.
     pub phi: T,
-    /// |r| / |b|.
+    /// |r| / |b|; by [`Minres`] and [`MinresQlp`] in the norm of M⁻¹, √(r·M⁻¹r).
     pub residual: T,
 }
 

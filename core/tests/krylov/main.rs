@@ -2,6 +2,7 @@
 
 mod breakdown;
 mod course;
+mod minres;
 
 use natgrad::krylov::{Advance, Cg, Iteration, Solve, Solver, Start, Stop, System, solve};
 use natgrad::operator::{Identity, LinearOperator};

@@ -734,12 +734,12 @@ fn figures(results: &Results<'_>) -> Vec<Figure> {
         for (name, x) in [
             ("by MACs", "multiply-accumulates"),
             ("by updates", "updates"),
-            ("by MACs", "seconds"),
+            ("by MACs", Plot::SECONDS),
         ] {
             let average = Estimate::geometric_mean;
             let series = arms.iter().map(|arm| Series {
                 name: (*arm).into(),
-                points: if x == "seconds" {
+                points: if x == Plot::SECONDS {
                     results.timed_band(arm, name, average)
                 } else {
                     results.band(arm, name, average)

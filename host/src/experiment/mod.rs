@@ -22,6 +22,7 @@
 //! Implement [`Experiment`] in a file of its own, and name it in [`ALL`].
 
 mod benchmark;
+mod classifier;
 mod driver;
 mod hypothesis;
 mod invariance;
@@ -33,6 +34,7 @@ mod solver;
 mod statistics;
 mod store;
 mod task;
+mod unlabelled;
 
 pub use driver::{Progress, execute};
 pub use hypothesis::{Favours, Hypothesis, Threshold, Verdict};
@@ -57,6 +59,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &invariance::Invariance,
     &reordering::Reordering,
     &benchmark::Benchmark,
+    &unlabelled::Unlabelled,
 ];
 
 /// An experiment: what it asks and claims, its runs, and what they say.
@@ -274,6 +277,15 @@ impl Outcome {
             .copied()
             .flatten()
             .unwrap_or(f64::NAN)
+    }
+
+    /// The numbers alone, which are the same every time.
+    #[must_use]
+    pub fn without_clocks(&self) -> Self {
+        Self {
+            clocks: BTreeMap::new(),
+            ..self.clone()
+        }
     }
 
     /// The clock of the curve called `name`.

@@ -87,6 +87,14 @@ impl Point {
 }
 
 impl Plot {
+    /// The label of an axis of measured time.
+    pub const SECONDS: &str = "seconds";
+
+    /// Whether it is drawn against measured time.
+    pub fn is_timed(&self) -> bool {
+        self.x == Self::SECONDS
+    }
+
     /// The plot as an element of a page that has [`STYLE`] among its styles.
     pub fn to_figure(&self) -> Markup {
         let body = Layout::new(self, FIGURE, 0.0).draw();

@@ -220,9 +220,10 @@ fn experiment(section: &Section) -> Markup {
     }
 }
 
+/// A figure; one against the clock is marked, since it is another one every time.
 fn drawn(figure: &Figure) -> Markup {
     html! {
-        figure {
+        figure class=[figure.plot.is_timed().then_some("timed")] {
             (figure.plot.to_figure())
             figcaption { (prose(&figure.caption)) }
         }

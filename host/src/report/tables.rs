@@ -111,7 +111,7 @@ pub(super) fn results(report: &Report<'_>) -> Vec<u8> {
                     "role": record.key.role,
                     "arm": record.key.arm,
                     "seed": record.key.seed,
-                    "outcome": record.outcome,
+                    "outcome": record.outcome.without_clocks(),
                 })
             });
         json!({

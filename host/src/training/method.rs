@@ -421,6 +421,10 @@ fn dispatch_natural<T: Scalar, V: Visit<T>, const TILE: usize>(
     natural: &Natural,
     visit: V,
 ) -> Result<V::Output, Error> {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "what stands beside its calls refuses"
+    )]
     fn with<T, V, S, P, D, C, const TILE: usize>(
         natural: &Natural,
         metric: D,

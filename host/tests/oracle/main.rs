@@ -6,6 +6,7 @@
 //! | `operators` | Fisher, Hessian, empirical Fisher, gradient covariance, their diagonals; damping |
 //! | `saturation` | the forms that must survive `f32`: pᵀAp, the covariance of like gradients |
 //! | `cg` | conjugate gradients against dense solves |
+//! | `minres` | MINRES and MINRES-QLP against dense solves, singular ones too |
 //! | `natural` | a step against the dense system, and what it reports |
 //! | `natural_cg` | natural conjugate gradient against the minimum over its plane |
 //! | `structural` | structural damping, and steps with other curvatures, against dense systems |
@@ -20,6 +21,7 @@
 mod bound;
 mod cg;
 mod invariance;
+mod minres;
 mod natural;
 mod natural_cg;
 mod operators;

@@ -44,6 +44,22 @@ pub(crate) const BACKWARD_ERROR: f64 = 1e-11;
 /// φ feels that through ‖A‖|x|² + |b||x|. Per iteration, with P ≤ 300 terms in the inner products.
 pub(crate) const PHI_PER_ITERATION: f64 = 16.0 * f64::EPSILON;
 
+/// The residual that MINRES-QLP can reach, in |b|: ε(1 + ‖A‖|x|/|b|), at most ε κ, times the P roundings of an
+/// inner product. MINRES, whose recurrence carries rounding on: ε κ² (Sleijpen, van der Vorst & Modersitzki
+/// 2000). The first also for how well the residual of an x is known at all. Over ten times what thousands of
+/// random systems came to.
+pub(crate) const ATTAINABLE: f64 = 1.0;
+
+/// The distance of a least-squares end of MINRES-QLP from the shortest solution, in √ε κ |b|/σ with the smallest
+/// singular value σ that is not 0: the Lanczos process tells 0 from small to √ε|A|, and the part of b in the
+/// null space then comes into x by that share, over σ.
+/// Some 60,000 random systems with P ≤ 40 came to 8, in either precision.
+pub(crate) const SHORTEST: f64 = 32.0;
+
+/// The condition number up to which a regular A is not taken for singular in `f32`: 16/√ε, by the rule of
+/// the core.
+pub(crate) const SINGULAR_IN_F32: f64 = 4.6e4;
+
 /// The distance of a step from the solution of the dense system, in the norm of the system, relative to
 /// the step's own: √κ times the residual of 10⁻¹² asked for, κ ≤ 10⁸ at the λ drawn.
 pub(crate) const STEP: f64 = 1e-7;
