@@ -1,13 +1,14 @@
 //! Settings out of their range, one at a time: each is refused with its sentence, at the construction
 //! of a trainer and before a step.
 
-use natgrad::damping::{DampingPolicy, Ratio};
+use natgrad::damping::{DampingPolicy, Ratio, Structural};
 use natgrad::krylov::Cg;
-use natgrad::line_search::LineSearch;
+use natgrad::line_search::{Decay, LineSearch};
 use natgrad::optimizer::{
-    Adam, Anchor, L2, Method, Momentum, NaturalGradient, Nesterov, Plain, Sgd,
+    Adam, Anchor, Full, HeldOut, L2, Local, Method, Momentum, NaturalCg, NaturalGradient, Nesterov,
+    Plain, Sgd, StructuralHessianFree,
 };
-use natgrad::precondition::Martens;
+use natgrad::precondition::{Jacobi, Martens};
 use natgrad::{Activation, Batch, Error, Likelihood, Metric, Model, Trainer};
 
 const WIDTHS: [usize; 2] = [2, 1];
@@ -143,6 +144,55 @@ fn natural() {
     // The door is the same for every solver, preconditioner and damping metric.
     let other = NaturalGradient::<f32, Cg<2>, Martens>::default();
     refuse(&other, RATE, |m| m.rate = f32::NAN);
+}
+
+#[test]
+fn what_the_other_methods_add() {
+    let good = Natural::default();
+    refuse(
+        &good,
+        "a held-out batch that judges does so every step or less often",
+        |m| m.held_out = HeldOut::Judges { every: 0 },
+    );
+    let decay =
+        "the decay of the rate needs a factor in (0, 1] and at least one step between two changes";
+    for (every, factor) in [(0, 0.5), (1, 0.0), (1, 1.5), (1, f32::NAN)] {
+        refuse(&good, decay, |m| {
+            m.decay = Decay::Geometric {
+                start: 0,
+                every,
+                factor,
+            };
+        });
+    }
+    refuse(&good, decay, |m| {
+        m.decay = Decay::Harmonic { start: 0, scale: 0 };
+    });
+    let structural = StructuralHessianFree::<f32>::hessian_free(1.0);
+    for bad in [-1.0, f32::NAN, f32::INFINITY] {
+        refuse(
+            &structural,
+            "the weight of structural damping must be finite and not negative",
+            |m| m.damping.metric.weight = bad,
+        );
+    }
+
+    let full = NaturalCg::<f32, Full>::default();
+    for evaluations in [1, 2] {
+        refuse(
+            &full,
+            "a search in a plane needs at least three evaluations",
+            |m| m.conjugation.evaluations = evaluations,
+        );
+    }
+    refuse(&full, RATE, |m| m.natural.rate = f32::NAN);
+    let mut held = NaturalCg::<f32, Local, Cg, Jacobi, Structural<f32>>::default();
+    held.natural.damping.metric.weight = 0.0;
+    refuse(
+        &held,
+        "natural conjugate gradient has no structural damping",
+        |m| m.natural.damping.metric.weight = 0.5,
+    );
 }
 
 #[test]

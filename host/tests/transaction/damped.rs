@@ -2,8 +2,8 @@
 
 use natgrad::damping::{DampingPolicy, Ratio};
 use natgrad::data::{Batch, Metric};
-use natgrad::line_search::Trust;
-use natgrad::optimizer::{NaturalGradient, Outcome, SolveReport};
+use natgrad::line_search::{Decay, Trust};
+use natgrad::optimizer::{HeldOut, NaturalGradient, Outcome, SolveReport};
 use natgrad::{Activation, Likelihood, Mlp, Plan, Trainer};
 use proptest::prelude::*;
 
@@ -213,6 +213,110 @@ fn a_constant_stays() {
             assert_eq!(trainer.state().damping, 0.3);
         }
     });
+}
+
+/// The authors' second way: λ follows the loss of another batch, every so many steps, and only there. The
+/// ratio is that of the losses that the network itself has on it, over the step's own prediction.
+#[test]
+fn a_held_out_batch_judges_every_so_many_steps() {
+    let mut method = crate::setup::nat_sgd();
+    method.held_out = HeldOut::Judges { every: 3 };
+    method.damping.initial = 1.0;
+    let (mut raised, mut lowered, mut rose) = (0, 0, 0);
+    // Another law, and the batch itself.
+    for held_out in [
+        World::seeded(Likelihood::Categorical, 77).lasting(),
+        World::new(Likelihood::Categorical).lasting(),
+    ] {
+        World::new(Likelihood::Categorical).with(method, |trainer, world| {
+            trainer.hold_out(held_out.batch()).expect("idle");
+            for step in 0..30 {
+                let damping = trainer.state().damping;
+                let before = trainer.loss(held_out.batch()).expect("idle");
+                let report = trainer.step(world.batch(), Metric::Same).expect("a step");
+                assert_eq!(report.outcome, Outcome::Accepted);
+                let factor = trainer.state().damping / damping;
+                let solve = report.solve.expect("a solve");
+                if step % 3 != 0 {
+                    assert_eq!(factor, 1.0, "step {step}");
+                    continue;
+                }
+                let after = trainer.loss(held_out.batch()).expect("idle");
+                let ratio = solve.ratio.expect("a ratio");
+                // The prediction is negative: a loss that rises is a negative ratio.
+                assert_eq!(ratio < 0.0, after > before, "step {step}: {ratio}");
+                let expected = if ratio > 0.75 {
+                    2.0 / 3.0
+                } else if ratio >= 0.25 {
+                    1.0
+                } else {
+                    1.5
+                };
+                assert!(
+                    (factor - expected).abs() < 1e-6,
+                    "step {step}: {ratio}, {factor}"
+                );
+                raised += usize::from(expected > 1.0);
+                lowered += usize::from(expected < 1.0);
+                rose += usize::from(after > before);
+            }
+        });
+    }
+    assert!(
+        raised > 0 && lowered > 0,
+        "{raised} raised, {lowered} lowered"
+    );
+    assert!(
+        rose > 0,
+        "a batch that judges does not guard: its loss may rise"
+    );
+}
+
+/// α step by step, as a power and as a quotient that are written down here.
+#[test]
+fn the_rate_decays() {
+    let geometric = Decay::Geometric {
+        start: 3,
+        every: 4,
+        factor: 0.5,
+    };
+    let harmonic = Decay::Harmonic { start: 3, scale: 4 };
+    for (decay, expected) in [
+        (Decay::Constant, [1.0; 12]),
+        (
+            geometric,
+            [
+                1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125,
+            ],
+        ),
+        (
+            harmonic,
+            [
+                1.0,
+                1.0,
+                1.0,
+                1.0,
+                4.0 / 5.0,
+                4.0 / 6.0,
+                4.0 / 7.0,
+                4.0 / 8.0,
+                4.0 / 9.0,
+                4.0 / 10.0,
+                4.0 / 11.0,
+                4.0 / 12.0,
+            ],
+        ),
+    ] {
+        let mut method = crate::setup::nat_sgd();
+        (method.rate, method.decay) = (0.25, decay);
+        World::gaussian().with(method, |trainer, world| {
+            for (step, expected) in expected.into_iter().enumerate() {
+                let report = trainer.step(world.batch(), Metric::Same).expect("a step");
+                let rate = report.solve.expect("a solve").rate;
+                assert_eq!(rate, 0.25 * expected, "step {step} of {decay:?}");
+            }
+        });
+    }
 }
 
 /// Where the outputs are saturated F is 0, and ½ α² dᵀFd is ∞ · 0 for a rate whose square overflows. The
