@@ -135,6 +135,20 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// The parameters after the last step that did not overflow.
+    pub(super) fn params(&self) -> &[f32] {
+        self.trainer.params()
+    }
+
+    /// The mean negative log-likelihood of `set`, in nats.
+    pub(super) fn loss(&mut self, set: &Labelled) -> Result<f64, Error> {
+        if self.lost {
+            return Ok(f64::NAN);
+        }
+        let loss = self.trainer.loss(set.examples.batch());
+        loss.map(f64::from).map_err(|error| refused(NAME, error))
+    }
+
     /// The share of `set` whose most probable class is another than theirs.
     pub(super) fn error(&mut self, set: &Labelled) -> Result<f64, Error> {
         if self.lost {

@@ -24,6 +24,7 @@
 mod benchmark;
 mod classifier;
 mod driver;
+mod empirical;
 mod hypothesis;
 mod invariance;
 mod linearised;
@@ -60,6 +61,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &reordering::Reordering,
     &benchmark::Benchmark,
     &unlabelled::Unlabelled,
+    &empirical::Empirical,
 ];
 
 /// An experiment: what it asks and claims, its runs, and what they say.

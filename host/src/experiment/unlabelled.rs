@@ -126,24 +126,24 @@ static ABOUT: About = About {
     title: "Unlabelled data in the metric",
     question: "The metric needs inputs and no labels. Does a network generalise better when its metric is taken \
         on other inputs than those of the gradient, and on unlabelled ones in particular?",
-    protocol: "Deformed digits of 12 × 12 pixels, one hidden layer of 48 tanh units, 10 classes; few labelled \
-        and many unlabelled examples, and labelled ones to stop by and to test on. natSGD in f32: gradient on 60 \
+    protocol: "Deformed digits of 12 × 12 pixels, one hidden layer of 48 tanh units, 10 classes; few labelled and \
+        many unlabelled examples, and labelled ones to stop by and to test on. natSGD in f32: gradient on 60 \
         examples, metric on the same ones, on 90 other labelled ones, on a mixture of 60 other labelled and 30 \
         unlabelled ones, on 90 and on 240 unlabelled ones, drawn anew in every update; at most 20 iterations of \
         conjugate gradients, λ from 1 down to at least 0.1 by Levenberg–Marquardt on the linear ratio. Labels that \
         train are right, or wrong with a probability of 30 %; the others are right. A seed decides digits, wrong \
-        labels, initial parameters and batches; the batches of the gradient are the same whatever the metric. \
-        After every update (at rate 0.2 after every second one) the validation error is measured, and the \
-        outcome is the test error where it was least first. Rates of 1 and, at full scale, 0.2 are compared as \
-        they are. SGD, Adam and natSGD with two of the metrics are compared at their best settings, from grids of \
-        as many settings, for either kind of labels; first-order methods get ten times the updates, and are \
-        measured after every tenth, so that all are stopped by as many measurements. The paper has faces (TFD), \
-        and its authors' published program a convolutional network with sigmoid outputs, batches of 256 for the \
-        gradient and 384 for the metric, MINRES-QLP, and as its unlabelled variant the mixture; 60 and 90 keep \
-        their ratio.",
+        labels, initial parameters and batches; the batches of the gradient are the same whatever the metric. After \
+        every update (at rate 0.2 after every second one) the validation error is measured, and the outcome is the \
+        test error where it was least first. Rates of 1 and, at full scale, 0.2 are compared as they are. SGD, Adam \
+        and natSGD with two of the metrics are compared at their best settings, from grids of as many settings, for \
+        either kind of labels, that of natSGD of pairs of a rate and a least λ; first-order methods get ten times \
+        the updates, and are measured after every tenth, so that all are stopped by as many measurements. The paper \
+        has faces (TFD), and its authors' published program a convolutional network with sigmoid outputs, batches of \
+        256 for the gradient and 384 for the metric, MINRES-QLP, and as its unlabelled variant the mixture; 60 and \
+        90 keep their ratio.",
     paper: "Unlabelled data in the metric can improve the generalisation error. A metric on the gradient's own \
         batch does not know in which directions a step changes the outputs on other examples, and lets it \
-        over-fit the batch; one on other training examples, or on unlabelled ones, does (section 7).",
+        over-fit the batch; one on other training examples, or on unlabelled ones, knows more of them (section 7).",
     hypotheses: &[
         Hypothesis {
             id: "unlabelled-noisy",
@@ -608,23 +608,31 @@ fn mean(results: &Results<'_>, arm: &str, name: &str) -> Estimate {
 }
 
 fn seen(results: &Results<'_>) -> String {
-    let same = |labels| fixed_arm(labels, LARGE, SAME);
-    let apart = |labels, source, name| {
-        let arm = fixed_arm(labels, LARGE, source);
-        difference(results, &arm, &same(labels), name)
+    let apart = |labels, regime, source, name| {
+        let [arm, same] = [source, SAME].map(|source| fixed_arm(labels, regime, source));
+        difference(results, &arm, &same, name)
     };
-    let lower = |labels| {
-        let lower = SOURCES
+    let listed = |labels, regime, differs: fn(&Estimate) -> bool| {
+        let found = SOURCES
             .iter()
-            .filter(|source| apart(labels, **source, STOPPED).high < 0.0)
+            .filter(|source| differs(&apart(labels, regime, **source, STOPPED)))
             .map(|source| source.name);
-        let lower: Vec<&str> = lower.collect();
-        if lower.is_empty() {
-            "with none of them".to_string()
+        let found: Vec<&str> = found.collect();
+        if found.is_empty() {
+            "none".to_string()
         } else {
-            format!("with {}", lower.join(", "))
+            found.join(", ")
         }
     };
+    let differing = |regime: &Regime| {
+        let [noisy, clean] = LABELS.map(|labels| {
+            let lower = listed(labels, *regime, |difference| difference.high < 0.0);
+            let higher = listed(labels, *regime, |difference| difference.low > 0.0);
+            format!("for {} labels lower {lower}, higher {higher}", labels.name)
+        });
+        format!("At rate {}: {noisy}; {clean}. ", regime.rate)
+    };
+    let differing: String = regimes(results.scale()).iter().map(differing).collect();
     let least = |labels: Labels| {
         let known = tuned().into_iter().filter_map(|method| {
             let error = mean(results, method.name, STOPPED);
@@ -637,14 +645,12 @@ fn seen(results: &Results<'_>) -> String {
         })
     };
     format!(
-        "Errors are shares. At rate 1 and stopped early, the test error was lower than with the metric on the \
-         gradient's batch, over all of the interval of the difference: for noisy labels {}, for clean ones {}. At \
-         the end of training a metric on 240 unlabelled inputs changed the test error by {} for noisy and by {} \
-         for clean labels. Of the tuned methods, the least test error had {} for noisy, and {} for clean labels.",
-        lower(NOISY),
-        lower(CLEAN),
-        apart(NOISY, MORE, LAST),
-        apart(CLEAN, MORE, LAST),
+        "Errors are shares. Stopped early, these metrics had another test error than the gradient's batch, over all of \
+         the interval of the difference. {differing}At the end of training at rate 1, a metric on 240 unlabelled \
+         inputs changed the test error by {} for noisy and by {} for clean labels. Of the tuned methods, the least \
+         test error had {} for noisy, and {} for clean labels.",
+        apart(NOISY, LARGE, MORE, LAST),
+        apart(CLEAN, LARGE, MORE, LAST),
         least(NOISY),
         least(CLEAN),
     )
