@@ -1,6 +1,8 @@
-//! Host side of natgrad: the independent reference, the data, the experiments, and the command line.
+//! Host side of natgrad: the independent reference, rivals from a library, the data, the experiments, and
+//! the command line.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 pub mod cli;
 pub mod data;
 pub mod error;
