@@ -15,6 +15,8 @@ pub mod scalar;
 
 pub mod kernels;
 
+pub mod dense;
+
 pub mod activation;
 
 pub mod likelihood;

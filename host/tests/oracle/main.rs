@@ -5,6 +5,7 @@
 //! | `passes` | outputs, predictions, loss, gradient, `Jv`, `Jᵀu`, `Hv` |
 //! | `operators` | Fisher, Hessian, empirical Fisher, gradient covariance, their diagonals; damping |
 //! | `saturation` | the forms that must survive `f32`: pᵀAp, the covariance of like gradients |
+//! | `dense` | small dense matrices: Cholesky's factor, Jacobi's eigenvectors |
 //! | `cg` | conjugate gradients against dense solves |
 //! | `minres` | MINRES and MINRES-QLP against dense solves, singular ones too |
 //! | `natural` | a step against the dense system, and what it reports |
@@ -20,6 +21,7 @@
 
 mod bound;
 mod cg;
+mod dense;
 mod invariance;
 mod minres;
 mod natural;

@@ -104,6 +104,24 @@ pub(crate) const SATURATED_FORM: f64 = 1e-3;
 /// form is off by ε and more.
 pub(crate) const COVARIANCE_OF_LIKE: f64 = 32.0 * 1.2e-7;
 
+/// L Lᵀ − A relative to n ε ‖A‖, and the residual of a solve likewise: the bound is (n + 1) u ‖L‖² with
+/// u = ε/2 and ‖L‖² ≤ n^½ ‖A‖ (Higham 2002, theorem 10.3); a solve adds twice as much.
+pub(crate) const BACKWARD_FACTOR: f64 = 2.0;
+
+/// How near to singular a matrix may be for the sign of its pivots to be certain, in n² ε ‖A‖: the pivots of
+/// A + E, with |E| as above, and the test itself.
+pub(crate) const DENSE_PIVOT: f64 = 4.0;
+
+/// V Vᵀ − I relative to n ε: each of some ten sweeps turns a row n − 1 times, by 2 ε at most, of random sign.
+pub(crate) const ORTHONORMAL: f64 = 4.0;
+
+/// V A − Λ V and the eigenvalues relative to n ε ‖A‖: as V Vᵀ − I.
+pub(crate) const EIGEN: f64 = 4.0;
+
+/// Eigenvalues of D C D in `f32`, κ(C) ≤ 2 and n ≤ 12, relative: n ε κ(C) times a few (Demmel & Veselić 1992);
+/// the smallest is 10⁻⁷ of the largest, of which a method with errors of ε ‖A‖ gets no digit.
+pub(crate) const RELATIVE_EIGENVALUE: f64 = 2e-6;
+
 /// Both vectors, entry by entry.
 pub(crate) fn close<T: Scalar>(
     what: &str,
