@@ -20,8 +20,9 @@ use natgrad::data::{Batch, Inputs, Metric, Samples};
 use natgrad::krylov::{Cg, Stop};
 use natgrad::line_search::{Decay, LineSearch, Trust};
 use natgrad::optimizer::{
-    Acceptance, Adam, Anchor, Full, HeldOut, L2, Local, Method, Momentum, NatSgd, NaturalCg,
-    NaturalGradient, Nesterov, Newton, Outcome, Plain, Report, Sgd, StructuralHessianFree,
+    Acceptance, Adam, Anchor, Centred, Full, HeldOut, KrylovDescent, L2, Local, Method, Momentum,
+    NatSgd, NaturalCg, NaturalGradient, Nesterov, Newton, Outcome, Plain, Report, Sgd,
+    StructuralHessianFree, Tonga,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Activation, Likelihood, Plan, Room, Scalar, Trainer, init};
@@ -624,5 +625,89 @@ case!(
     with(|it: &mut Self::M| it.natural.stop.iterations = 4),
     fn metric(data: &Data<f32>) -> Metric<'_, f32> {
         Metric::On(data.examples(29, 13))
+    }
+);
+
+// A compaction every third step.
+case!(
+    tonga,
+    f32,
+    Tonga<f32, 3, 3>,
+    [0x0d10_a072, 0x1145_ae78],
+    Data::new(5, Activation::Tanh, Likelihood::Categorical).weighted(),
+    Tonga::new(0.25)
+);
+
+case!(
+    tonga_centred,
+    f32,
+    Tonga<f32, 2, 4, Centred>,
+    [0x8044_c50e, 0xad1c_6d23],
+    Data::new(5, Activation::Logistic, Likelihood::Bernoulli),
+    Tonga {
+        damping: 0.5,
+        forgetting: 0.9375,
+        ..Tonga::new(0.125)
+    },
+    fn dress<'a, const TILE: usize>(
+        trainer: &mut Trainer<'a, f32, Self::M, TILE>,
+        _: &'a Data<f32>,
+    ) {
+        let l2 = L2 {
+            strength: 0.001,
+            anchor: Anchor::Zero,
+        };
+        trainer.regularise(l2).expect("a strength");
+    }
+);
+
+case!(
+    krylov_descent_jacobi,
+    f32,
+    KrylovDescent<f32, 3>,
+    [0x0978_41f7, 0x5669_b837],
+    Data::new(5, Activation::Tanh, Likelihood::Categorical).weighted(),
+    KrylovDescent::default()
+);
+
+case!(
+    krylov_descent_other_metric_held_out,
+    f32,
+    KrylovDescent<f32, 2, Unpreconditioned>,
+    [0x2e98_99f8, 0x1798_91a3],
+    Data::new(4, Activation::Softplus, Likelihood::Gaussian).weighted(),
+    with(|it: &mut Self::M| {
+        it.search.directions = 1;
+    }),
+    fn metric(data: &Data<f32>) -> Metric<'_, f32> {
+        Metric::On(data.examples(29, 13))
+    },
+    fn dress<'a, const TILE: usize>(
+        trainer: &mut Trainer<'a, f32, Self::M, TILE>,
+        data: &'a Data<f32>,
+    ) {
+        trainer.hold_out(data.examples(0, EXAMPLES)).expect("a held-out batch");
+    }
+);
+
+case!(
+    krylov_descent_anchored_in_f64,
+    f64,
+    KrylovDescent<f64, 2, Martens>,
+    [0x8c2b_f62a, 0x3436_1a6f],
+    Data::new(5, Activation::Logistic, Likelihood::Bernoulli).anchored(),
+    KrylovDescent::default(),
+    fn metric(_: &Data<f64>) -> Metric<'_, f64> {
+        Metric::Same
+    },
+    fn dress<'a, const TILE: usize>(
+        trainer: &mut Trainer<'a, f64, Self::M, TILE>,
+        data: &'a Data<f64>,
+    ) {
+        let l2 = L2 {
+            strength: 0.01,
+            anchor: Anchor::At(&data.anchor),
+        };
+        trainer.regularise(l2).expect("an anchor");
     }
 );

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// What must not compile, and the sentence that the user reads.
-const MISTAKES: [(&str, &str); 4] = [
+const MISTAKES: [(&str, &str); 6] = [
     ("zero_width", "every width of a network must be at least 1"),
     (
         "one_class",
@@ -12,6 +12,14 @@ const MISTAKES: [(&str, &str); 4] = [
     ),
     ("budget", "training needs more than 1000 bytes"),
     ("empty_tile", "a tile holds at least one example"),
+    (
+        "no_eigenvector",
+        "TONGA needs an eigenvector and a recent row",
+    ),
+    (
+        "no_krylov_vector",
+        "Krylov subspace descent needs a Krylov vector",
+    ),
 ];
 
 #[test]

@@ -11,8 +11,9 @@ use natgrad::data::Labels;
 use natgrad::krylov::{Cg, Minres, MinresQlp, Solver};
 use natgrad::operator::LinearOperator;
 use natgrad::optimizer::{
-    Adam, Full, HessianFree, Local, Method, Momentum, NatSgd, NaturalCg, NaturalGradient, Nesterov,
-    Newton, Plain, Progress, Sgd, StructuralHessianFree,
+    Adam, Centred, Full, HessianFree, KrylovDescent, Local, Method, Momentum, NatSgd, NaturalCg,
+    NaturalGradient, Nesterov, Newton, Plain, Progress, Sgd, StructuralHessianFree, Tonga,
+    Uncentred,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{
@@ -69,6 +70,10 @@ fn vectors<M: Method<f32>>() -> usize {
     M::STORAGE.vectors
 }
 
+fn scalars<M: Method<f32>>() -> usize {
+    M::STORAGE.scalars
+}
+
 #[test]
 fn vectors_of_every_method() {
     assert_eq!(vectors::<Sgd<f32, Plain>>(), 1);
@@ -98,11 +103,30 @@ fn vectors_of_every_method() {
         vectors::<Natural<MinresQlp, Unpreconditioned, Tikhonov>>(),
         7
     );
+    assert_eq!(vectors::<Tonga<f32, 3, 4, Uncentred>>(), 8);
+    assert_eq!(vectors::<Tonga<f32, 3, 4, Centred>>(), 9);
+    assert_eq!(vectors::<KrylovDescent<f32, 3, Unpreconditioned>>(), 7);
+    assert_eq!(vectors::<KrylovDescent<f32, 3, Jacobi>>(), 8);
+    assert_eq!(vectors::<KrylovDescent<f32, 3, Martens>>(), 8);
 
     assert_eq!(<Cg as Solver<f32>>::VECTORS, 4);
     assert_eq!(<Cg<3> as Solver<f32>>::VECTORS, 7);
     assert_eq!(<Minres as Solver<f32>>::VECTORS, 6);
     assert_eq!(<MinresQlp as Solver<f32>>::VECTORS, 6);
+}
+
+#[test]
+fn scalars_of_every_method() {
+    assert_eq!(scalars::<Sgd<f32, Nesterov>>(), 0);
+    assert_eq!(scalars::<Adam<f32>>(), 0);
+    assert_eq!(scalars::<NaturalGradient<f32>>(), 0);
+    assert_eq!(scalars::<Tonga<f32, 3, 4, Uncentred>>(), 3 * 49 + 2 * 7);
+    assert_eq!(scalars::<Tonga<f32, 1, 1, Centred>>(), 3 * 4 + 2 * 2);
+    assert_eq!(scalars::<KrylovDescent<f32, 3, Jacobi>>(), 3 * 16 + 7 * 4);
+    assert_eq!(
+        scalars::<KrylovDescent<f32, 1, Unpreconditioned>>(),
+        3 * 4 + 7 * 2
+    );
 }
 
 /// The last cell of the row of a documentation table that holds `needle`.
@@ -138,6 +162,21 @@ fn documented_tables() {
     assert_eq!(
         cell(methods, "[`Adam`]"),
         vectors::<Adam<f32>>().to_string()
+    );
+    // K + B + 1 and K + 4, with K = B = 1.
+    let tonga = cell(methods, "[`Tonga`]");
+    assert_eq!(vectors::<Tonga<f32, 1, 1>>(), 3);
+    assert_eq!(
+        tonga,
+        "K + B + 1, + 1 for [`Centred`]; and 3(K + B)² + 2(K + B) scalars"
+    );
+    let descent = cell(methods, "[`KrylovDescent`]");
+    assert_eq!(vectors::<KrylovDescent<f32, 1, Unpreconditioned>>(), 5);
+    assert!(
+        descent.starts_with("K + 4, + 1 for [`Jacobi`]")
+            && descent.contains(" or [`Martens`]")
+            && descent.ends_with("; and 3(K + 1)² + 7(K + 1) scalars"),
+        "{descent}"
     );
     let natural = cell(methods, "[`NaturalGradient`]");
     let (base, more) = natural
@@ -192,7 +231,12 @@ fn model(widths: &[usize]) -> Model<'_> {
     Model::new(widths, Activation::Softplus, Likelihood::Gaussian).expect("a plan")
 }
 
-fn lengths<M: Method<f32>, const TILE: usize>(vectors: usize, units: usize, widths: usize) {
+fn lengths<M: Method<f32>, const TILE: usize>(
+    vectors: usize,
+    scalars: usize,
+    units: usize,
+    widths: usize,
+) {
     for plan in PLANS {
         let model = model(plan);
         let params: usize = plan.windows(2).map(|w| w[0] * w[1] + w[1]).sum();
@@ -207,7 +251,7 @@ fn lengths<M: Method<f32>, const TILE: usize>(vectors: usize, units: usize, widt
 
         let rows = TILE * (units * sum + widths * widest + last);
         let bare = Trainer::<f32, M, TILE>::workspace_len(&model, Room::NONE);
-        assert_eq!(bare, vectors * params + rows, "{plan:?}");
+        assert_eq!(bare, vectors * params + scalars + rows, "{plan:?}");
         let room = Room {
             batch: 5,
             metric: 2,
@@ -240,12 +284,16 @@ fn lengths<M: Method<f32>, const TILE: usize>(vectors: usize, units: usize, widt
 
 #[test]
 fn workspace_of_every_plan() {
-    lengths::<Sgd<f32, Plain>, 1>(1, 1, 2);
-    lengths::<Sgd<f32, Nesterov>, 4>(2, 1, 2);
-    lengths::<Adam<f32>, 3>(3, 1, 2);
-    lengths::<Natural<Cg, Jacobi, Marquardt>, 1>(6, 2, 2);
-    lengths::<Natural<Cg<2>, Martens, Marquardt>, 8>(9, 2, 2);
-    lengths::<Natural<Cg, Unpreconditioned, Tikhonov>, 32>(5, 2, 2);
+    lengths::<Sgd<f32, Plain>, 1>(1, 0, 1, 2);
+    lengths::<Sgd<f32, Nesterov>, 4>(2, 0, 1, 2);
+    lengths::<Adam<f32>, 3>(3, 0, 1, 2);
+    lengths::<Natural<Cg, Jacobi, Marquardt>, 1>(6, 0, 2, 2);
+    lengths::<Natural<Cg<2>, Martens, Marquardt>, 8>(9, 0, 2, 2);
+    lengths::<Natural<Cg, Unpreconditioned, Tikhonov>, 32>(5, 0, 2, 2);
+    lengths::<Tonga<f32, 2, 3>, 4>(6, 85, 1, 2);
+    lengths::<Tonga<f32, 1, 1, Centred>, 1>(4, 16, 1, 2);
+    lengths::<KrylovDescent<f32, 2>, 3>(7, 48, 2, 2);
+    lengths::<KrylovDescent<f32, 1, Unpreconditioned>, 32>(5, 26, 2, 2);
 }
 
 #[test]
@@ -476,6 +524,38 @@ fn step_macs(batch: Batch<'_, f32>, metric: Metric<'_, f32>, examples: u64, metr
         + metric_examples * 2 * count(&WIDTHS, Pass::Vjp)
         + metric_examples * (products * count(&WIDTHS, Pass::Product) + count(&WIDTHS, Pass::Jvp));
     assert_eq!(report.macs, expected);
+}
+
+/// The same of a step in a subspace of `VECTORS` Krylov vectors, the second of two: its basis has one more.
+fn subspace_macs(batch: Batch<'_, f32>, metric: Metric<'_, f32>, examples: u64, on: u64) {
+    const VECTORS: usize = 2;
+    type Method = KrylovDescent<f32, VECTORS>;
+    let model = model(&WIDTHS);
+    let mut params = params(&model);
+    let mut memory = vec![0.0; 1000];
+    let mut trainer =
+        Trainer::<f32, Method, 2>::new(model, &mut params, &mut memory, Method::default()).unwrap();
+    for vectors in [2, 3] {
+        let mut trials = 0;
+        let report = trainer
+            .step_with(batch, metric, &mut |progress| {
+                trials += u64::from(matches!(progress, Progress::Trial { .. }));
+            })
+            .unwrap();
+        assert!(trials > 1, "{report:?}");
+        let expected = (1 + trials) * examples * count(&WIDTHS, Pass::Gradient)
+            + on * 2 * count(&WIDTHS, Pass::Vjp)
+            + vectors * on * count(&WIDTHS, Pass::Product);
+        assert_eq!(report.macs, expected);
+    }
+}
+
+#[test]
+fn multiply_accumulates_of_a_step_in_a_subspace() {
+    subspace_macs(batch(), Metric::Same, 5, 5);
+    subspace_macs(batch(), Metric::Leading(3), 5, 3);
+    let weights = [1.0, 0.0, 0.5, 0.0, 2.0];
+    subspace_macs(batch().weighted(&weights), Metric::Same, 3, 3);
 }
 
 #[test]

@@ -12,11 +12,15 @@
 //! | [`Sgd<Plain>`](Sgd) | 1 |
 //! | [`Sgd<Momentum>`](Sgd), [`Sgd<Nesterov>`](Sgd) | 2 |
 //! | [`Adam`] | 3 |
+//! | [`KrylovDescent`]`<T, K, …>` | K + 4, + 1 for [`Jacobi`](crate::precondition::Jacobi) or [`Martens`](crate::precondition::Martens); and 3(K + 1)² + 7(K + 1) scalars |
+//! | [`Tonga`]`<T, K, B, …>` | K + B + 1, + 1 for [`Centred`]; and 3(K + B)² + 2(K + B) scalars |
 //! | [`NaturalGradient`]`<T, Cg<C>, …>` | 5 + C, + 1 for diag(F) ([`Jacobi`](crate::precondition::Jacobi) or [`Marquardt`](crate::damping::Marquardt)), + 1 for [`Martens`](crate::precondition::Martens) |
 //! | [`NaturalCg`] | as natural gradient with the same types, + 1 |
 
 mod adam;
+mod bfgs;
 mod hessian_free;
+mod krylov_descent;
 mod nat_sgd;
 mod natural_cg;
 mod natural_gradient;
@@ -24,16 +28,20 @@ mod newton;
 mod objective;
 mod sgd;
 mod simplex;
+mod tonga;
 mod trainer;
 
 pub use adam::{Adam, AdamState};
+pub use bfgs::Search;
 pub use hessian_free::{HessianFree, StructuralHessianFree};
+pub use krylov_descent::{DescentState, KrylovDescent};
 pub use nat_sgd::NatSgd;
 pub use natural_cg::{Conjugation, Full, Local, NaturalCg, NaturalCgState};
 pub use natural_gradient::{Acceptance, HeldOut, NaturalGradient, NaturalState};
 pub use newton::Newton;
 pub use objective::{Anchor, L2};
 pub use sgd::{Momentum, Nesterov, Plain, Sgd, Velocity};
+pub use tonga::{Centred, Moment, Tonga, TongaState, Uncentred};
 pub use trainer::Trainer;
 
 use crate::data::{Batch, Labels, Metric};
@@ -74,9 +82,10 @@ pub enum Progress<T> {
         rate: T,
         /// The loss there, with its L2 term.
         loss: T,
-        /// The reduction ratio; NaN where there is none.
+        /// The reduction ratio; NaN where there is none. In a search of [`KrylovDescent`] the linear one,
+        /// against the point that the search is at.
         ratio: T,
-        /// λ.
+        /// λ; 0 in a method without.
         damping: T,
         /// Whether it is good enough.
         accepted: bool,
@@ -91,9 +100,11 @@ pub enum Progress<T> {
 pub enum Outcome {
     /// The parameters have moved.
     Accepted,
-    /// Natural gradient only: the gradient is zero, and there is nowhere to go. Nothing has changed.
+    /// [`NaturalGradient`] and [`KrylovDescent`]: the gradient is zero, and there is nowhere to go. Nothing has
+    /// changed.
     Stationary,
-    /// No trial was good enough, however strong the damping. Nothing has changed.
+    /// No trial was good enough, however strong the damping; or, of [`Tonga`], rounding left no direction. Nothing
+    /// has changed.
     Rejected,
 }
 
@@ -201,7 +212,8 @@ pub trait Method<T: Scalar>: sealed::Sealed {
         vectors: &mut [T],
     ) -> Result<Report<T>, Error>;
 
-    /// Gives a step up: forgets what its slices have overwritten beyond repair, a warm start.
+    /// Gives a step up: forgets what its slices have overwritten beyond repair, a warm start; or takes down how
+    /// far they have come with what another step can go on from.
     fn abandon(&self, _state: &mut Self::State, _step: &Self::Step) {}
 }
 

@@ -151,6 +151,16 @@ impl<T: Scalar> GradientPass<T> {
         }
     }
 
+    /// At further parameters, over a batch that has been inspected: `total` is its Σ wᵦ. The gradient's memory has
+    /// to be zero.
+    pub(crate) const fn further(total: T) -> Self {
+        Self {
+            stage: Stage::Tile(0),
+            total,
+            ..Self::new()
+        }
+    }
+
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done)
     }

@@ -5,8 +5,8 @@ use natgrad::damping::{DampingPolicy, Ratio, Structural};
 use natgrad::krylov::Cg;
 use natgrad::line_search::{Decay, LineSearch};
 use natgrad::optimizer::{
-    Adam, Anchor, Full, HeldOut, L2, Local, Method, Momentum, NaturalCg, NaturalGradient, Nesterov,
-    Plain, Sgd, StructuralHessianFree,
+    Adam, Anchor, Centred, Full, HeldOut, KrylovDescent, L2, Local, Method, Momentum, NaturalCg,
+    NaturalGradient, Nesterov, Plain, Sgd, StructuralHessianFree, Tonga,
 };
 use natgrad::precondition::{Jacobi, Martens};
 use natgrad::{Activation, Batch, Error, Likelihood, Metric, Model, Trainer};
@@ -99,6 +99,58 @@ fn adam() {
             m.beta2 = bad;
         });
     }
+}
+
+#[test]
+fn tonga() {
+    fn kind<M>(good: Tonga<f32, 2, 2, M>)
+    where
+        M: natgrad::optimizer::Moment,
+    {
+        for bad in NOT_POSITIVE {
+            refuse(&good, RATE, |m| m.rate = bad);
+            refuse(&good, "the damping must be positive and finite", |m| {
+                m.damping = bad;
+            });
+        }
+        for bad in [0.0, -0.5, 1.125, f32::NAN, f32::INFINITY] {
+            refuse(&good, "the forgetting must be in (0, 1]", |m| {
+                m.forgetting = bad;
+            });
+        }
+    }
+    kind(Tonga::<f32, 2, 2>::new(0.5));
+    kind(Tonga::<f32, 2, 2, Centred>::new(0.5));
+    // To forget nothing is good.
+    let mut all = Tonga::<f32, 2, 2>::new(0.5);
+    all.forgetting = 1.0;
+    let (mut params, mut memory) = ([0.0; 3], vec![0.0; 200]);
+    assert!(Trainer::<_, _, 2>::new(model(), &mut params, &mut memory, all).is_ok());
+}
+
+#[test]
+fn krylov_descent() {
+    let good = KrylovDescent::<f32, 2>::default();
+    for bad in [0.0, -0.5, 1.125, f32::NAN, f32::INFINITY] {
+        refuse(
+            &good,
+            "the floor of the eigenvalues must be in (0, 1]",
+            |m| {
+                m.floor = bad;
+            },
+        );
+    }
+    let search = "the search needs at least one direction and a slope in [0, 1)";
+    refuse(&good, search, |m| m.search.directions = 0);
+    for bad in [-0.125, 1.0, f32::NAN, f32::INFINITY] {
+        refuse(&good, search, |m| m.search.slope = bad);
+    }
+    let mut least = good;
+    least.floor = 1.0;
+    (least.search.directions, least.search.halvings) = (1, 0);
+    least.search.slope = 0.0;
+    let (mut params, mut memory) = ([0.0; 3], vec![0.0; 200]);
+    assert!(Trainer::<_, _, 2>::new(model(), &mut params, &mut memory, least).is_ok());
 }
 
 type Natural = NaturalGradient<f32>;

@@ -1,0 +1,664 @@
+//! Krylov subspace descent: BFGS on the loss itself, inside a subspace that the Fisher has chosen and scaled.
+//!
+//! ```text
+//! V  = orthonormal basis of Pg, PA(Pg), …, K vectors, and of the step before, with A = F + l₂I
+//! H  = VᵀAV = QΛQᵀ, no eigenvalue below a share of the largest
+//! θ ← θ + V QΛ^(−½) a, with a from BFGS on L(θ + V QΛ^(−½) a), from 0 and a unit Hessian
+//! ```
+//!
+//! g is the gradient on the gradient batch, which is also the batch of L, and F is on the metric batch. In
+//! a the model's curvature is the unit matrix, so that the first point of the search is the minimum of the
+//! quadratic model in the subspace, but for the floor; what follows brings in the loss's own curvature.
+//! The authors take Cholesky's factor, H = CCᵀ and V C^(−T) a: that is the same but for a rotation of a, which
+//! BFGS from the unit matrix does not see.
+//!
+//! Pascanu & Bengio (section 6) read the method as natural gradient, whose search along the step before
+//! makes it an approximate nonlinear conjugate gradient.
+//!
+//! Reference: Vinyals & Povey 2012; algorithms 2.3 and 6.5.
+
+use super::bfgs::{Bfgs, Next, Search, Variables, Verdict};
+use super::objective::{DiagonalPass, GradientPass, Inspection, LossPass, examples_macs};
+use super::{Frame, Guarded, Method, Outcome, Progress, Report, sealed};
+use crate::curvature::{Examples, Fisher};
+use crate::data::{Labels, Metric};
+use crate::dense::{self, Eigen, Spectrum};
+use crate::error::Error;
+use crate::kernels;
+use crate::operator::{Damped, Identity, LinearOperator};
+use crate::plan::{Pass, Storage};
+use crate::precondition::{DampingForm, Diagonals, Jacobi, Preconditioner};
+use crate::scalar::Scalar;
+use crate::workspace::Arena;
+
+/// Krylov subspace descent with `K` Krylov vectors and the preconditioner `P` of the basis.
+///
+/// The loss of the gradient batch never rises: a step that does not lower it ends as [`Outcome::Rejected`], and
+/// nothing has changed. A batch that is held out must not get worse either.
+///
+/// Memory: K + 4 vectors (K Krylov vectors and the step before as a basis, that step itself, a gradient, and
+/// an image under A or a trial point), one more for the diagonal of P, and 3(K + 1)² + 7(K + 1)
+/// scalars. Cost of a step, per example: a gradient on the batch; on the metric batch K + 1 products and
+/// the diagonal; a gradient on the batch for each trial point, of which there are seldom more than there
+/// are directions. Beside that some 2K² passes over vectors for the basis, and 2K per trial point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct KrylovDescent<T, const K: usize, P = Jacobi> {
+    /// The preconditioner of the basis.
+    pub preconditioner: P,
+    /// The share of the largest eigenvalue of H below which none is taken to be, and of the largest
+    /// entry that is added to the diagonal of P: in (0, 1].
+    pub floor: T,
+    /// The search inside the subspace.
+    pub search: Search<T>,
+}
+
+impl<T: Scalar, const K: usize, P: Default> Default for KrylovDescent<T, K, P> {
+    /// A floor of 10⁻⁴; 30 directions.
+    fn default() -> Self {
+        Self {
+            preconditioner: P::default(),
+            floor: T::of(1e-4),
+            search: Search::default(),
+        }
+    }
+}
+
+/// What outlives a step of [`KrylovDescent`], beside the step itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct DescentState {
+    /// The steps taken. The first one has none before it, and its basis has only Krylov vectors.
+    pub steps: u32,
+}
+
+/// The method's memory. D = K + 1 is the most vectors of a basis.
+struct Memory<'v, T> {
+    /// V `[D × P]`.
+    basis: &'v mut [T],
+    /// The step before.
+    previous: &'v mut [T],
+    /// g, and then that of trial points.
+    gradient: &'v mut [T],
+    /// The image under A of the last vector, and then trial points.
+    point: &'v mut [T],
+    /// diag(F), or that of the empirical Fisher, if P asks for it.
+    fisher: &'v mut [T],
+    squares: &'v mut [T],
+    /// H, and its eigenvalues.
+    work: &'v mut [T],
+    /// Λ^(−½)Qᵀ: its transpose takes a to the coefficients of V.
+    change: &'v mut [T],
+    /// The coefficients in V of a trial point.
+    coefficients: &'v mut [T],
+    /// Vᵀ times a gradient.
+    projected: &'v mut [T],
+    /// What BFGS works with. Until it begins its M holds H: the lower half, in rows of D.
+    search: Variables<'v, T>,
+}
+
+/// Where the vector under way comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// PA times the one before.
+    Krylov,
+    /// There are no more of those.
+    Exhausted,
+    /// The step before: the last one.
+    Previous,
+}
+
+/// What a step is about to do next.
+#[derive(Clone, Copy, Debug)]
+enum Phase<T> {
+    Gradient,
+    InspectMetric(Inspection<T>),
+    InspectHoldout(Inspection<T>),
+    /// diag(F), part by part.
+    FisherDiagonal(DiagonalPass),
+    /// (1/B) Σ gᵦ∘gᵦ, part by part.
+    Squares(DiagonalPass),
+    /// A vector of the basis, not yet orthogonal nor of unit length.
+    Vector,
+    /// What it has along an earlier one is taken off, twice.
+    Orthogonalise {
+        again: bool,
+        against: usize,
+    },
+    Normalise,
+    /// Its image under A, part by part.
+    Image(usize),
+    /// Its entry of H with an earlier one.
+    Curvature(usize),
+    /// An entry of Vᵀg.
+    Slope(usize),
+    Spectrum(Eigen),
+    Aim,
+    /// The part of a vector in the trial point.
+    Place(usize),
+    Trial(GradientPass<T>),
+    /// An entry of Vᵀg there.
+    TrialSlope(usize),
+    /// The part of a vector in the best point.
+    Return(usize),
+    HoldoutBefore(LossPass<T>),
+    HoldoutAfter(LossPass<T>),
+    Ready(Outcome),
+}
+
+/// A step under way, beside its memory.
+#[derive(Clone, Copy, Debug)]
+pub struct DescentStep<T> {
+    phase: Phase<T>,
+    gradient: GradientPass<T>,
+    metric_total: T,
+    holdout_total: T,
+    holdout_loss: T,
+    /// What is added to the diagonal of P.
+    shift: T,
+    /// Whether there is a step before.
+    warm: bool,
+    source: Source,
+    /// The vectors that are in the basis.
+    count: usize,
+    /// The length of the one under way before anything was taken off.
+    length: T,
+    /// vᵀAv.
+    quad: T,
+    bfgs: Bfgs<T>,
+    macs: u64,
+}
+
+impl<T, const K: usize, P> sealed::Sealed for KrylovDescent<T, K, P> {}
+impl<T, const K: usize, P> Guarded for KrylovDescent<T, K, P> {}
+
+impl<T: Scalar, const K: usize, P: Preconditioner<T>> KrylovDescent<T, K, P> {
+    /// The most vectors of a basis.
+    const BASIS: usize = {
+        assert!(K > 0, "Krylov subspace descent needs a Krylov vector");
+        K + 1
+    };
+
+    /// Of a basis with `count` vectors.
+    fn carve(memory: &mut [T], n: usize, count: usize) -> Memory<'_, T> {
+        let mut arena = Arena::new(memory);
+        let basis = arena.take(n.saturating_mul(Self::BASIS));
+        let previous = arena.take(n);
+        let gradient = arena.take(n);
+        let point = arena.take(n);
+        let fisher = arena.take(if P::FISHER { n } else { 0 });
+        let squares = arena.take(if P::SQUARES { n } else { 0 });
+        let area = count.saturating_mul(count);
+        let mut square = || arena.take(Self::BASIS.saturating_mul(Self::BASIS));
+        let (inverse, work, change) = (square(), square(), square());
+        let mut entries = || head(arena.take(Self::BASIS), count);
+        Memory {
+            basis,
+            previous,
+            gradient,
+            point,
+            fisher,
+            squares,
+            work: head(work, area),
+            change: head(change, area),
+            coefficients: entries(),
+            projected: entries(),
+            search: Variables {
+                inverse,
+                at: entries(),
+                gradient: entries(),
+                along: entries(),
+                trial: entries(),
+                image: entries(),
+            },
+        }
+    }
+
+    /// What comes after the inspections, and after diag(F) when that is done.
+    fn diagonals(fisher: bool) -> Phase<T> {
+        if fisher {
+            Phase::FisherDiagonal(DiagonalPass::new())
+        } else if P::SQUARES {
+            Phase::Squares(DiagonalPass::new())
+        } else {
+            Phase::Vector
+        }
+    }
+
+    /// What is added to a diagonal so that no entry of it is too small to divide by: where it is all but zero, as
+    /// of saturated outputs, all entries are alike.
+    fn shift(&self, diagonal: &[T], l2: T) -> T {
+        let largest = diagonal.iter().fold(T::EPSILON, |most, &d| most.larger(d));
+        self.floor * largest + l2
+    }
+
+    /// After the search: to its best point, to the held-out batch, or to no point at all.
+    fn settle(step: &mut DescentStep<T>, placed: bool) {
+        step.phase = if step.bfgs.loss >= step.gradient.loss {
+            Phase::Ready(Outcome::Rejected)
+        } else if !placed {
+            Phase::Return(0)
+        } else if step.holdout_total > T::ZERO {
+            Phase::HoldoutBefore(LossPass::new())
+        } else {
+            Phase::Ready(Outcome::Accepted)
+        };
+    }
+}
+
+impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescent<T, K, P> {
+    const STORAGE: Storage = Storage::vectors(K + 4 + P::FISHER as usize + P::SQUARES as usize)
+        .with_scalars((3 * Self::BASIS + 7) * Self::BASIS)
+        .and(Pass::Product.storage());
+
+    type State = DescentState;
+
+    type Step = DescentStep<T>;
+
+    fn check(&self) -> Result<(), Error> {
+        if !(self.floor > T::ZERO && self.floor <= T::ONE) {
+            return Err(Error::Setting(
+                "the floor of the eigenvalues must be in (0, 1]",
+            ));
+        }
+        self.search.check()
+    }
+
+    fn start(&self) -> DescentState {
+        DescentState { steps: 0 }
+    }
+
+    fn begin(&self, state: &DescentState) -> DescentStep<T> {
+        DescentStep {
+            phase: Phase::Gradient,
+            gradient: GradientPass::new(),
+            metric_total: T::ZERO,
+            holdout_total: T::ZERO,
+            holdout_loss: T::ZERO,
+            shift: T::ZERO,
+            warm: state.steps > 0,
+            source: Source::Krylov,
+            count: 0,
+            length: T::ZERO,
+            quad: T::ZERO,
+            bfgs: Bfgs::default(),
+            macs: 0,
+        }
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the phases of a step, one after the other, are its story"
+    )]
+    fn advance<const TILE: usize>(
+        &self,
+        step: &mut DescentStep<T>,
+        mut frame: Frame<'_, T>,
+    ) -> Result<Progress<T>, Error> {
+        let (model, params, l2) = (frame.model, frame.params, frame.l2);
+        let (batch, holdout) = (frame.batch, frame.holdout);
+        let n = model.params();
+        let count = step.count;
+        let memory = core::mem::take(&mut frame.vectors);
+        let Memory {
+            basis,
+            previous,
+            gradient,
+            point,
+            fisher,
+            squares,
+            work,
+            change,
+            coefficients,
+            projected,
+            mut search,
+        } = Self::carve(memory, n, count);
+        let metric = match frame.metric {
+            Metric::Same => batch,
+            Metric::Leading(examples) => batch.leading(&model, examples),
+            Metric::On(metric) => metric,
+        };
+        let examples = |scratch, batch, total| Examples {
+            model,
+            params,
+            scratch,
+            batch,
+            total,
+            loaded: 0,
+        };
+
+        match &mut step.phase {
+            Phase::Gradient => {
+                let progress = step.gradient.advance::<TILE>(&mut frame, gradient)?;
+                if step.gradient.is_done() {
+                    step.macs = step.gradient.macs;
+                    step.phase = if step.gradient.norm == T::ZERO {
+                        Phase::Ready(Outcome::Stationary)
+                    } else {
+                        Phase::InspectMetric(Inspection::new())
+                    };
+                }
+                return Ok(progress);
+            }
+            Phase::InspectMetric(inspection) => {
+                if inspection.advance::<TILE>(&model, &metric, Labels::Unused)? {
+                    step.metric_total = inspection.total;
+                    step.phase = if holdout.is_empty() {
+                        Self::diagonals(P::FISHER)
+                    } else {
+                        Phase::InspectHoldout(Inspection::new())
+                    };
+                }
+            }
+            Phase::InspectHoldout(inspection) => {
+                if inspection.advance::<TILE>(&model, &holdout, Labels::Needed)? {
+                    step.holdout_total = inspection.total;
+                    step.phase = Self::diagonals(P::FISHER);
+                }
+            }
+            Phase::FisherDiagonal(pass) => {
+                let examples = examples(frame.scratch, metric, step.metric_total);
+                if pass.fisher::<T, TILE>(examples, fisher, &mut step.macs) {
+                    step.shift = self.shift(fisher, l2.strength);
+                    step.phase = Self::diagonals(false);
+                }
+            }
+            Phase::Squares(pass) => {
+                let examples = examples(frame.scratch, batch, step.gradient.total);
+                if pass.squares::<T, TILE>(examples, squares, &mut step.macs) {
+                    step.shift = self.shift(squares, l2.strength);
+                    step.phase = Phase::Vector;
+                }
+            }
+            Phase::Vector => {
+                let vector = dense::row_mut(basis, n, count);
+                if step.source == Source::Krylov && count < K {
+                    let diagonals = Diagonals {
+                        fisher,
+                        fisher_mean: T::ONE,
+                        squares,
+                    };
+                    let form = DampingForm {
+                        scale: T::ZERO,
+                        shift: step.shift,
+                    };
+                    let image = if count == 0 { gradient } else { point };
+                    P::operator(n, diagonals, form).apply(image, vector);
+                } else if step.source != Source::Previous && step.warm {
+                    step.source = Source::Previous;
+                    kernels::copy(previous, vector);
+                } else {
+                    step.phase = Phase::Slope(0);
+                    return Ok(Progress::Working);
+                }
+                step.length = kernels::dot(vector, vector).root();
+                step.phase = if count == 0 {
+                    Phase::Normalise
+                } else {
+                    Phase::Orthogonalise {
+                        again: false,
+                        against: 0,
+                    }
+                };
+            }
+            Phase::Orthogonalise { again, against } => {
+                if let Some((before, rest)) = basis.split_at_mut_checked(count.saturating_mul(n)) {
+                    let (other, vector) = (dense::row(before, n, *against), head(rest, n));
+                    let along = kernels::dot(other, vector);
+                    kernels::axpy(-along, other, vector);
+                }
+                *against = against.saturating_add(1);
+                if *against >= count {
+                    step.phase = if *again {
+                        Phase::Normalise
+                    } else {
+                        Phase::Orthogonalise {
+                            again: true,
+                            against: 0,
+                        }
+                    };
+                }
+            }
+            Phase::Normalise => {
+                let vector = dense::row_mut(basis, n, count);
+                let length = kernels::dot(vector, vector).root();
+                // What is left of a vector inside the span of those before is its rounding.
+                let rounding = T::of_count(count.saturating_add(1)) * T::EPSILON * step.length;
+                step.phase = if length > rounding && length.is_finite() {
+                    kernels::scale(T::ONE / length, vector);
+                    step.quad = T::ZERO;
+                    Phase::Image(0)
+                } else if count == 0 || !length.is_finite() {
+                    Phase::Ready(Outcome::Rejected)
+                } else {
+                    if step.source == Source::Krylov {
+                        step.source = Source::Exhausted;
+                    }
+                    Phase::Vector
+                };
+            }
+            Phase::Image(part) => {
+                if *part == 0 {
+                    kernels::fill(T::ZERO, point);
+                }
+                let examples = examples(frame.scratch, metric, step.metric_total);
+                let mut fisher = Fisher::<T, TILE>::over(examples);
+                let pull = Identity::scaled(n, l2.strength);
+                let mut operator = Damped::new(&mut fisher, pull);
+                let vector = dense::row(basis, n, count);
+                operator.apply_part(*part, vector, point, &mut step.quad);
+                *part = part.saturating_add(1);
+                if *part >= operator.parts() {
+                    step.phase = Phase::Curvature(0);
+                }
+                let macs = examples_macs(&model, Pass::Product, fisher.loaded());
+                step.macs = step.macs.saturating_add(macs);
+            }
+            Phase::Curvature(column) => {
+                let column = *column;
+                // That with itself is a sum of squares.
+                let entry = if column == count {
+                    step.quad
+                } else {
+                    kernels::dot(point, dense::row(basis, n, column))
+                };
+                dense::put(search.inverse, Self::BASIS, count, column, entry);
+                step.phase = if column == count {
+                    step.count = count.saturating_add(1);
+                    Phase::Vector
+                } else {
+                    Phase::Curvature(column.saturating_add(1))
+                };
+            }
+            Phase::Slope(row) => {
+                let slope = kernels::dot(gradient, dense::row(basis, n, *row));
+                dense::put(projected, 1, *row, 0, slope);
+                *row = row.saturating_add(1);
+                if *row >= count {
+                    for row in 0..count {
+                        for column in 0..row.saturating_add(1) {
+                            let entry = dense::at(search.inverse, Self::BASIS, row, column);
+                            dense::put(work, count, row, column, entry);
+                        }
+                    }
+                    step.phase = Phase::Spectrum(Eigen::begin(count, work, change));
+                }
+            }
+            Phase::Spectrum(eigen) => match eigen.advance(work, change) {
+                Spectrum::Working => {}
+                Spectrum::NonFinite => step.phase = Phase::Ready(Outcome::Rejected),
+                // At the limit the curvature is not quite the unit matrix, which the search makes good.
+                Spectrum::Converged | Spectrum::Limit => {
+                    let largest = dense::at(work, count, 0, 0);
+                    for row in 0..count {
+                        let eigenvalue = dense::at(work, count, row, row);
+                        let floored = eigenvalue.larger(self.floor * largest);
+                        // Where F vanishes on all of the subspace it has no scale to give.
+                        let scale = if largest > T::ZERO { floored } else { T::ONE };
+                        kernels::scale(T::ONE / scale.root(), dense::row_mut(change, count, row));
+                    }
+                    multiply(change, projected, search.gradient);
+                    step.bfgs = Bfgs::begin(step.gradient.loss, &mut search);
+                    step.phase = Phase::Aim;
+                }
+            },
+            Phase::Aim => {
+                if step.bfgs.aim(&mut search) {
+                    multiply_transposed(change, search.trial, coefficients);
+                    step.phase = Phase::Place(0);
+                } else {
+                    Self::settle(step, true);
+                }
+            }
+            Phase::Place(row) => {
+                place(params, coefficients, basis, *row, point);
+                *row = row.saturating_add(1);
+                if *row >= count {
+                    kernels::fill(T::ZERO, gradient);
+                    step.phase = Phase::Trial(GradientPass::further(step.gradient.total));
+                }
+            }
+            Phase::Trial(pass) => {
+                let mut frame = Frame {
+                    params: point,
+                    ..frame
+                };
+                // An overflow there is no failure of the step: the point is too far.
+                let overflow = pass.advance::<TILE>(&mut frame, gradient).is_err();
+                if !(overflow || pass.is_done()) {
+                    return Ok(Progress::Working);
+                }
+                let loss = if overflow { T::infinity() } else { pass.loss };
+                step.macs = step.macs.saturating_add(pass.macs);
+                let Verdict { rate, ratio, next } = step.bfgs.judge(loss, &self.search);
+                match next {
+                    Next::Update => step.phase = Phase::TrialSlope(0),
+                    Next::Nearer => {
+                        step.bfgs.place(&mut search);
+                        multiply_transposed(change, search.trial, coefficients);
+                        step.phase = Phase::Place(0);
+                    }
+                    Next::End => Self::settle(step, true),
+                    Next::Stuck => {
+                        multiply_transposed(change, search.at, coefficients);
+                        Self::settle(step, false);
+                    }
+                }
+                return Ok(Progress::Trial {
+                    rate,
+                    loss,
+                    ratio,
+                    damping: T::ZERO,
+                    accepted: matches!(next, Next::Update | Next::End),
+                });
+            }
+            Phase::TrialSlope(row) => {
+                let slope = kernels::dot(gradient, dense::row(basis, n, *row));
+                dense::put(projected, 1, *row, 0, slope);
+                *row = row.saturating_add(1);
+                if *row >= count {
+                    multiply(change, projected, search.trial);
+                    step.bfgs.update(&mut search);
+                    step.phase = Phase::Aim;
+                }
+            }
+            Phase::Return(row) => {
+                place(params, coefficients, basis, *row, point);
+                *row = row.saturating_add(1);
+                if *row >= count {
+                    Self::settle(step, true);
+                }
+            }
+            Phase::HoldoutBefore(pass) => {
+                let (total, macs) = (step.holdout_total, &mut step.macs);
+                if pass.advance::<TILE>(&model, params, frame.scratch, &holdout, total, macs) {
+                    // Against an infinite loss every point would pass.
+                    if !pass.loss.is_finite() {
+                        return Err(Error::NonFinite);
+                    }
+                    step.holdout_loss = pass.loss;
+                    step.phase = Phase::HoldoutAfter(LossPass::new());
+                }
+            }
+            Phase::HoldoutAfter(pass) => {
+                let (total, macs) = (step.holdout_total, &mut step.macs);
+                if pass.advance::<TILE>(&model, point, frame.scratch, &holdout, total, macs) {
+                    step.phase = Phase::Ready(if pass.loss <= step.holdout_loss {
+                        Outcome::Accepted
+                    } else {
+                        Outcome::Rejected
+                    });
+                }
+            }
+            Phase::Ready(_) => return Ok(Progress::Ready),
+        }
+        Ok(Progress::Working)
+    }
+
+    fn finish(
+        &self,
+        state: &mut DescentState,
+        step: &DescentStep<T>,
+        params: &mut [T],
+        vectors: &mut [T],
+    ) -> Result<Report<T>, Error> {
+        let Phase::Ready(outcome) = step.phase else {
+            return Err(Error::Unfinished);
+        };
+        let accepted = outcome == Outcome::Accepted;
+        if accepted {
+            let Memory {
+                previous, point, ..
+            } = Self::carve(vectors, params.len(), step.count);
+            let mut finite = true;
+            for (&p, &t) in params.iter().zip(&*point) {
+                finite &= t.is_finite() & (t - p).is_finite();
+            }
+            if !finite {
+                return Err(Error::NonFiniteUpdate);
+            }
+            for (before, (p, &t)) in previous.iter_mut().zip(params.iter_mut().zip(&*point)) {
+                *before = t - *p;
+                *p = t;
+            }
+            state.steps = state.steps.saturating_add(1);
+        }
+        Ok(Report {
+            outcome,
+            loss: step.gradient.loss,
+            loss_after: accepted.then_some(step.bfgs.loss),
+            gradient_norm: step.gradient.norm,
+            solve: None,
+            macs: step.macs,
+        })
+    }
+}
+
+/// The first `len` elements, or all of them.
+fn head<T>(memory: &mut [T], len: usize) -> &mut [T] {
+    Arena::new(memory).take(len)
+}
+
+/// out = A x; the rows of A are as long as x.
+fn multiply<T: Scalar>(matrix: &[T], x: &[T], out: &mut [T]) {
+    for (row, out) in out.iter_mut().enumerate() {
+        *out = kernels::dot(dense::row(matrix, x.len(), row), x);
+    }
+}
+
+/// out = Aᵀx, in the order of the rows of A, which are as long as `out`.
+fn multiply_transposed<T: Scalar>(matrix: &[T], x: &[T], out: &mut [T]) {
+    kernels::fill(T::ZERO, out);
+    for (row, &x) in x.iter().enumerate() {
+        kernels::axpy(x, dense::row(matrix, out.len(), row), out);
+    }
+}
+
+/// One term of point = θ + Σ cᵢvᵢ; the first one starts it.
+fn place<T: Scalar>(params: &[T], coefficients: &[T], basis: &[T], row: usize, point: &mut [T]) {
+    if row == 0 {
+        kernels::copy(params, point);
+    }
+    let coefficient = dense::at(coefficients, 1, row, 0);
+    kernels::axpy(coefficient, dense::row(basis, params.len(), row), point);
+}
