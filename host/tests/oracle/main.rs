@@ -11,6 +11,8 @@
 //! | `natural` | a step against the dense system, and what it reports |
 //! | `natural_cg` | natural conjugate gradient against the minimum over its plane |
 //! | `structural` | structural damping, and steps with other curvatures, against dense systems |
+//! | `subspace` | steps of Krylov subspace descent against dense models and line searches |
+//! | `tonga` | steps of TONGA against the dense recursion, cuts and all |
 //! | `invariance` | re-parametrisation, and what must not change a step at all |
 //!
 //! The rest is what they share: `strategies` draws the cases, `subject` runs the core on them, `bound`
@@ -32,4 +34,6 @@ mod saturation;
 mod strategies;
 mod structural;
 mod subject;
+mod subspace;
 mod tolerance;
+mod tonga;

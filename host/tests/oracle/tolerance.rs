@@ -122,6 +122,34 @@ pub(crate) const EIGEN: f64 = 4.0;
 /// the smallest is 10⁻⁷ of the largest, of which a method with errors of ε ‖A‖ gets no digit.
 pub(crate) const RELATIVE_EIGENVALUE: f64 = 2e-6;
 
+/// What a step of TONGA may be off for the rounding of θ and of the gradient alone, in ε (|θ| + η/λ): the two
+/// gradients are sums of some tens of terms of order 1 to 10, and the last one may vanish.
+pub(crate) const TONGA_ROUNDING: f64 = 100.0;
+
+/// A step of TONGA against (C + λI)⁻¹g of the dense recursion, relative: ε times the condition of C + λI, up to
+/// 10⁵ at the λ drawn, and the same for each of the compactions before.
+pub(crate) const TONGA: f64 = 1e-9;
+
+/// The same behind a cut whose gap is 10⁻⁶ of the largest eigenvalue: eigenvectors on its two sides mix by ε over
+/// the gap.
+pub(crate) const TONGA_AFTER_A_CUT: f64 = 1e-8;
+
+/// The same in `f32`, where the condition is at most some 10³, and θ itself is rounded to 10⁻⁷ of it: a step of
+/// 10⁻³ θ has four digits.
+pub(crate) const TONGA_IN_F32: f64 = 2e-3;
+
+/// The minimum of the model in a subspace, and the loss there, relative: ε times the condition of VᵀFV (at most
+/// 10⁴) and that of the vectors before they are made orthogonal (likewise), and what they amplify in turn.
+pub(crate) const MODEL_MINIMUM: f64 = 1e-6;
+
+/// The loss at the end of a line search above its minimum, relative: the search goes on while the model promises
+/// more than ε of the loss, and a model is within a factor of the loss near its minimum.
+pub(crate) const LINE_MINIMUM: f64 = 1e-12;
+
+/// The minimum of a quadratic loss: where the loss is flat to ε of it a parameter is known to √ε, times the root
+/// of the condition, some 10².
+pub(crate) const QUADRATIC_MINIMUM: f64 = 1e-6;
+
 /// Both vectors, entry by entry.
 pub(crate) fn close<T: Scalar>(
     what: &str,

@@ -5,8 +5,8 @@ use natgrad::optimizer::{Outcome, Progress};
 use natgrad::{Activation, Likelihood, Plan, Room, Trainer, init};
 
 use crate::setup::{
-    EXAMPLES, Entry, LIKELIHOODS, Learner, Natural, Subject, Trace, World, bits, continuation,
-    for_every_method, scheduled, snapshot, to_ready, warmed,
+    Descent, EXAMPLES, Entry, LIKELIHOODS, Learner, Natural, Subject, Trace, World, bits, centred,
+    continuation, for_every_method, scheduled, snapshot, to_ready, tonga, warmed,
 };
 
 /// Begins a step, takes so many slices, and gives it up.
@@ -87,6 +87,53 @@ fn abandoning_a_guarded_step_changes_nothing<M: Subject + natgrad::optimizer::Gu
 fn an_abandoned_step_under_a_guard_leaves_no_trace() {
     abandoning_a_guarded_step_changes_nothing(Natural::default());
     abandoning_a_guarded_step_changes_nothing(scheduled());
+    abandoning_a_guarded_step_changes_nothing(Descent::default());
+}
+
+/// Rows that are being compacted stay half so when a step is given up, and the next step goes on with them:
+/// step after step is given up, each at the same slice, until one may come to its end.
+fn a_compaction_is_carried_on<M: Subject>(method: M) {
+    fn grown<M: Subject>(trainer: &mut Learner<'_, M>, world: &World) {
+        for examples in [4, 9] {
+            trainer
+                .step(world.leading(examples), Metric::Same)
+                .expect("a good step");
+        }
+    }
+    let world = World::new(Likelihood::Bernoulli);
+    let expected = warmed(&world, method, |trainer, world| {
+        grown(trainer, world);
+        continuation(trainer, world)
+    });
+    let slices = warmed(&world, method, |trainer, world| {
+        grown(trainer, world);
+        trainer.begin(world.batch(), Metric::Same).expect("room");
+        to_ready(trainer).expect("a good step")
+    });
+    for slices in 0..=slices {
+        for times in [1, 2, 3, 20] {
+            let found = warmed(&world, method, |trainer, world| {
+                grown(trainer, world);
+                let before = (snapshot(trainer), *trainer.state());
+                for _ in 0..times {
+                    trainer.begin(world.leading(5), Metric::Same).expect("room");
+                    for _ in 0..slices {
+                        trainer.advance().expect("a good step");
+                    }
+                    trainer.abandon();
+                    assert!((snapshot(trainer), *trainer.state()) == before);
+                }
+                continuation(trainer, world)
+            });
+            assert_eq!(found, expected, "{times} times after {slices} slices");
+        }
+    }
+}
+
+#[test]
+fn a_compaction_outlives_the_steps_that_began_it() {
+    a_compaction_is_carried_on(tonga());
+    a_compaction_is_carried_on(centred());
 }
 
 /// Natural gradient to which the last direction is a good start for the next: the steps are short, and
@@ -250,14 +297,12 @@ fn a_deadline_may_cut_anywhere<M: Subject>(method: M) {
         trainer.step(world.batch(), Metric::Same).expect("a step");
         continuation(trainer, world)
     });
+    let slices = warmed(&world, method, |trainer, world| {
+        trainer.begin(world.batch(), Metric::Same).expect("room");
+        to_ready(trainer).expect("a good step")
+    });
     for budget in 1..9 {
         let found = warmed(&world, method, |trainer, world| {
-            let slices = {
-                trainer.begin(world.batch(), Metric::Same).expect("room");
-                let slices = to_ready(trainer).expect("a good step");
-                trainer.abandon();
-                slices
-            };
             trainer.begin(world.batch(), Metric::Same).expect("room");
             assert_eq!(trainer.advance_until(|| true), Ok(Progress::Working));
             let mut pauses = 0;

@@ -3,14 +3,14 @@
 use natgrad::damping::DampingPolicy;
 use natgrad::data::{Batch, Metric};
 use natgrad::line_search::LineSearch;
-use natgrad::optimizer::{Acceptance, Adam, Outcome};
+use natgrad::optimizer::{Acceptance, Adam, Moment, Outcome, Tonga};
 use natgrad::{Activation, Error, Likelihood, Plan};
 use proptest::prelude::*;
 
 use crate::setup::{
-    Backtracking, EXAMPLES, Entry, LIKELIHOODS, Learner, Natural, Subject, World, bits,
-    continuation, for_every_method, momentum, nesterov, plain, scheduled, snapshot, to_ready,
-    warmed,
+    Backtracking, Descent, EXAMPLES, Entry, LIKELIHOODS, Learner, Natural, Subject, World, bits,
+    centred, continuation, for_every_method, momentum, nesterov, plain, scheduled, snapshot,
+    to_ready, tonga, warmed,
 };
 
 #[test]
@@ -54,6 +54,26 @@ fn a_metric_that_overflows_lets_nothing_through() {
             continuation(trainer, world)
         });
         assert_eq!(found, expected, "{entry:?}");
+    }
+}
+
+/// Nor does it give a subspace.
+#[test]
+fn a_metric_that_overflows_spans_nothing() {
+    let mut world = World::gaussian();
+    world.plan = Plan::new([3, 5, 2], Activation::Identity, Likelihood::Gaussian).expect("a plan");
+    let expected = warmed(&world, Descent::default(), continuation);
+    for size in [1e18, 1e30] {
+        let huge = &*vec![size; 3 * EXAMPLES].leak();
+        for entry in Entry::ALL {
+            let found = warmed(&world, Descent::default(), |trainer, world| {
+                let metric = Metric::On(Batch::unlabelled(huge));
+                let report = entry.run(trainer, world.batch(), metric);
+                assert_eq!(report.expect("an outcome").outcome, Outcome::Rejected);
+                continuation(trainer, world)
+            });
+            assert_eq!(found, expected, "{entry:?}");
+        }
     }
 }
 
@@ -174,6 +194,45 @@ fn adam_at_an_absurd_rate_keeps_its_powers() {
         continuation(trainer, world)
     });
     assert_eq!(found, expected);
+}
+
+type LowRank<'a, V, const K: usize, const B: usize> = Learner<'a, Tonga<f32, K, B, V>>;
+
+/// Nor its rows and their weights, whether they are full or not.
+#[test]
+fn tonga_at_an_absurd_rate_keeps_its_state() {
+    fn check<V: Moment + core::fmt::Debug, const K: usize, const B: usize>(
+        method: Tonga<f32, K, B, V>,
+    ) {
+        let world = World::gaussian();
+        for steps in 0..4 {
+            let run = |body: &dyn Fn(&mut LowRank<'_, V, K, B>)| {
+                world.with(method, |trainer, world| {
+                    for _ in 0..steps {
+                        trainer.step(world.batch(), Metric::Same).expect("a step");
+                    }
+                    body(trainer);
+                    continuation(trainer, world)
+                })
+            };
+            let expected = run(&|_| {});
+            let found = run(&|trainer| {
+                // A direction is longest where the gradient is as short as √λ.
+                let mut near = world.pleased(trainer);
+                for (target, value) in near.values.iter_mut().zip(&world.values) {
+                    *target += 0.03 * value;
+                }
+                let absurd = trainer.method_mut().expect("idle");
+                (absurd.rate, absurd.damping) = (f32::MAX, 1e-3);
+                let refused = trainer.step(near.batch(), Metric::Same);
+                assert_eq!(refused, Err(Error::NonFiniteUpdate), "after {steps} steps");
+                *trainer.method_mut().expect("idle") = method;
+            });
+            assert_eq!(found, expected, "after {steps} steps");
+        }
+    }
+    check(tonga());
+    check(centred());
 }
 
 #[test]
@@ -343,7 +402,7 @@ proptest! {
             vec![Acceptance::Unchecked, Acceptance::Finite, Acceptance::Decrease]
         ),
         (constant, search) in any::<(bool, bool)>(),
-        kind in 0..5,
+        kind in 0..8,
     ) {
         let mut world = World::new(likelihood);
         let (input, target) = (10.0_f32.powf(input), 10.0_f32.powf(target));
@@ -373,11 +432,20 @@ proptest! {
         backtracking.warm_start = 0.95;
         let (mut heavy, mut ahead) = (momentum(), nesterov());
         (heavy.rate, ahead.rate) = (rate, rate);
+        let (mut low_rank, mut about_the_mean) = (tonga(), centred());
+        (low_rank.rate, about_the_mean.rate) = (rate, rate);
+        low_rank.damping = 10.0_f32.powf(damping);
+        about_the_mean.damping = low_rank.damping;
+        let mut descent = Descent::default();
+        descent.search.slope = if search { 1e-4 } else { 0.0 };
         match kind {
             0 => stays_finite(&world, natural)?,
             1 => stays_finite(&world, backtracking)?,
             2 => stays_finite(&world, heavy)?,
             3 => stays_finite(&world, ahead)?,
+            4 => stays_finite(&world, low_rank)?,
+            5 => stays_finite(&world, about_the_mean)?,
+            6 => stays_finite(&world, descent)?,
             _ => stays_finite(&world, Adam::new(rate))?,
         }
     }

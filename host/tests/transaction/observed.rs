@@ -7,7 +7,7 @@ use natgrad::line_search::LineSearch;
 use natgrad::optimizer::{Guarded, Outcome, Progress, Report};
 
 use crate::setup::{
-    Entry, LIKELIHOODS, Learner, Natural, Subject, World, for_every_method, scheduled,
+    Descent, Entry, LIKELIHOODS, Learner, Natural, Subject, World, for_every_method, scheduled,
 };
 
 /// A step, and all that it has told.
@@ -211,6 +211,56 @@ fn a_rejected_step_reports_no_loss_after_it() {
     the_report_of_a_displeased_guard(scheduled());
 }
 
+/// A search in a subspace tells of every trial: by which rate, and what it came to.
+#[test]
+fn the_observer_sees_every_trial_of_a_search() {
+    let mut halved = 0;
+    for likelihood in LIKELIHOODS {
+        for seed in 0..10 {
+            World::seeded(likelihood, seed).with(Descent::default(), |trainer, world| {
+                for _ in 0..3 {
+                    let (report, seen) = observed(trainer, world);
+                    let (gradient, seen) = seen.split_first().expect("a gradient");
+                    let (loss, norm) = (report.loss, report.gradient_norm);
+                    assert_eq!(*gradient, Progress::Gradient { loss, norm });
+                    let (ready, seen) = seen.split_last().expect("an end");
+                    assert_eq!(*ready, Progress::Ready);
+                    let (mut expected, mut best) = (1.0, report.loss);
+                    for progress in seen {
+                        let Progress::Trial {
+                            rate,
+                            loss,
+                            ratio,
+                            damping,
+                            accepted,
+                        } = *progress
+                        else {
+                            panic!("not a trial: {progress:?}");
+                        };
+                        assert_eq!((rate, damping), (expected, 0.0));
+                        if accepted {
+                            // By rounding alone it may not have fallen.
+                            assert!(loss <= best && ratio >= 0.0);
+                            (expected, best) = (1.0, loss);
+                        } else {
+                            assert!(ratio < 1e-3);
+                            expected *= 0.5;
+                            halved += 1;
+                        }
+                    }
+                    if report.outcome == Outcome::Accepted {
+                        assert_eq!(report.loss_after, Some(best));
+                        assert_eq!(trainer.loss(world.batch()), Ok(best));
+                    } else {
+                        assert_eq!(report.loss_after, None);
+                    }
+                }
+            });
+        }
+    }
+    assert!(halved > 10, "{halved} halvings");
+}
+
 /// Slices tell what the observer of a whole step sees.
 fn slices_tell_the_same<M: Subject>(method: M) {
     let world = World::new(Likelihood::Categorical);
@@ -240,9 +290,8 @@ fn slices_tell_the_same<M: Subject>(method: M) {
     };
     assert_eq!(seen.first(), Some(&gradient));
     assert_eq!(seen.last(), Some(&Progress::Ready));
-    if report.solve.is_none() {
-        assert_eq!(seen.len(), 2, "a first-order step has no more to tell");
-        assert_eq!(report.loss_after, None);
+    if report.solve.is_none() && report.loss_after.is_none() {
+        assert_eq!(seen.len(), 2, "a step without trials has no more to tell");
     }
 }
 

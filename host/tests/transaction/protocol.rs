@@ -3,12 +3,12 @@
 use natgrad::damping::{DampingPolicy, Ratio};
 use natgrad::data::{Labels, Metric};
 use natgrad::line_search::LineSearch;
-use natgrad::optimizer::{Adam, Anchor, L2, Progress, Sgd};
+use natgrad::optimizer::{Adam, Anchor, L2, Moment, Progress, Sgd, Tonga};
 use natgrad::{Error, Likelihood, Room, ShapeError};
 
 use crate::setup::{
-    EXAMPLES, Entry, Learner, Natural, Subject, World, bits, continuation, for_every_method,
-    momentum, nesterov, plain, snapshot, to_ready, warmed,
+    Descent, EXAMPLES, Entry, Learner, Natural, Subject, World, bits, centred, continuation,
+    for_every_method, momentum, nesterov, plain, snapshot, to_ready, tonga, warmed,
 };
 
 fn calls_out_of_order_are_refused<M: Subject>(method: M) {
@@ -242,6 +242,43 @@ fn settings_of_first_order_methods_are_checked_at_every_step() {
         |m| m.epsilon = f32::INFINITY,
     ];
     out_of_range(Adam::new(0.01), spoils);
+}
+
+#[test]
+fn settings_of_tonga_are_checked_at_every_step() {
+    fn kind<V: Moment + core::fmt::Debug, const K: usize, const B: usize>(
+        method: Tonga<f32, K, B, V>,
+    ) {
+        let spoils: &[fn(&mut Tonga<f32, K, B, V>)] = &[
+            |m| m.rate = 0.0,
+            |m| m.rate = f32::NAN,
+            |m| m.rate = f32::INFINITY,
+            |m| m.damping = 0.0,
+            |m| m.damping = -1.0,
+            |m| m.damping = f32::NAN,
+            |m| m.damping = f32::INFINITY,
+            |m| m.forgetting = 0.0,
+            |m| m.forgetting = 1.1,
+            |m| m.forgetting = f32::NAN,
+        ];
+        out_of_range(method, spoils);
+    }
+    kind(tonga());
+    kind(centred());
+}
+
+#[test]
+fn settings_of_krylov_descent_are_checked_at_every_step() {
+    let spoils: &[fn(&mut Descent)] = &[
+        |m| m.floor = 0.0,
+        |m| m.floor = 1.1,
+        |m| m.floor = f32::NAN,
+        |m| m.search.directions = 0,
+        |m| m.search.slope = -0.1,
+        |m| m.search.slope = 1.0,
+        |m| m.search.slope = f32::NAN,
+    ];
+    out_of_range(Descent::default(), spoils);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use natgrad::optimizer::Guarded;
 use natgrad::{Error, Likelihood, ShapeError};
 
 use crate::setup::{
-    EXAMPLES, Entry, LIKELIHOODS, Natural, Subject, World, continuation, for_every_method,
+    Descent, EXAMPLES, Entry, LIKELIHOODS, Natural, Subject, World, continuation, for_every_method,
     scheduled, snapshot, warmed,
 };
 
@@ -197,12 +197,14 @@ fn a_bad_guard_changes_nothing<M: Subject + Guarded>(method: M) {
 fn a_step_over_a_bad_metric_leaves_no_trace() {
     a_bad_metric_changes_nothing(Natural::default());
     a_bad_metric_changes_nothing(scheduled());
+    a_bad_metric_changes_nothing(Descent::default());
 }
 
 #[test]
 fn a_step_under_a_bad_guard_leaves_no_trace() {
     a_bad_guard_changes_nothing(Natural::default());
     a_bad_guard_changes_nothing(scheduled());
+    a_bad_guard_changes_nothing(Descent::default());
 }
 
 fn no_examples_at_all<M: Subject>(method: M) {

@@ -3,10 +3,11 @@
 use natgrad::damping::DampingPolicy;
 use natgrad::data::{Batch, Metric};
 use natgrad::line_search::LineSearch;
-use natgrad::optimizer::{Acceptance, Guarded, Outcome, Progress, Report};
+use natgrad::optimizer::{Acceptance, Guarded, Moment, Outcome, Progress, Report, Tonga};
 
 use crate::setup::{
-    Entry, LIKELIHOODS, Learner, Natural, Subject, World, continuation, scheduled, snapshot, warmed,
+    Descent, Entry, LIKELIHOODS, Learner, Natural, Subject, World, centred, continuation,
+    scheduled, snapshot, tonga, warmed,
 };
 
 /// Two steps of every kind after `prepare`, which has made them end as rejected: once `restore` has undone
@@ -64,6 +65,59 @@ fn a_step_that_makes_the_guard_worse_leaves_no_trace() {
         displeased(natural, retries);
         displeased(backtracking, retries);
     }
+}
+
+/// A search in a subspace has no other attempt.
+#[test]
+fn a_search_that_makes_the_guard_worse_leaves_no_trace() {
+    let world = World::gaussian();
+    let method = Descent::default();
+    let pleased = warmed(&world, method, |trainer, world| world.pleased(trainer)).lasting();
+    let report = leaves_no_trace(
+        &world,
+        method,
+        |trainer, _| trainer.hold_out(pleased.batch()).expect("idle"),
+        |trainer| trainer.hold_out(Batch::empty()).expect("idle"),
+    );
+    assert_eq!((report.solve, report.loss_after), (None, None));
+}
+
+/// A basis that the metric makes overflow, and a search that ends before its first good point.
+#[test]
+fn a_subspace_without_a_better_point_leaves_no_trace() {
+    let world = World::gaussian();
+    // All but the whole of what a straight line promises, which no loss that bends upwards keeps.
+    let report = leaves_no_trace(
+        &world,
+        Descent::default(),
+        |trainer, _| {
+            let search = &mut trainer.method_mut().expect("idle").search;
+            (search.slope, search.halvings) = (0.999, 2);
+        },
+        |trainer| trainer.method_mut().expect("idle").search = Descent::default().search,
+    );
+    assert_eq!(report.loss_after, None);
+}
+
+/// Gradients that depend on one another, those of two batches at one θ, and a λ below their rounding.
+#[test]
+fn a_damping_below_rounding_leaves_no_trace() {
+    fn check<V: Moment + core::fmt::Debug, const K: usize, const B: usize>(
+        method: Tonga<f32, K, B, V>,
+    ) {
+        let world = World::gaussian();
+        let mut method = method;
+        method.rate = 1e-30;
+        let report = leaves_no_trace(
+            &world,
+            method,
+            |trainer, _| trainer.method_mut().expect("idle").damping = 1e-12,
+            |trainer| trainer.method_mut().expect("idle").damping = 1.0,
+        );
+        assert_eq!((report.solve, report.loss_after), (None, None));
+    }
+    check(tonga());
+    check(centred());
 }
 
 /// Steps so long that the loss overflows, however strong the damping.
@@ -198,4 +252,5 @@ fn nowhere_to_go<M: Subject>(method: M) {
 fn nowhere_to_go_is_stationary() {
     nowhere_to_go(Natural::default());
     nowhere_to_go(scheduled());
+    nowhere_to_go(Descent::default());
 }

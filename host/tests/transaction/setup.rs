@@ -6,8 +6,8 @@ use natgrad::damping::{DampingPolicy, Marquardt, Tikhonov};
 use natgrad::data::{Batch, Labels, Metric};
 use natgrad::krylov::Cg;
 use natgrad::optimizer::{
-    Anchor, L2, Method, Momentum, NatSgd, NaturalCg, NaturalGradient, Nesterov, Plain, Progress,
-    Report, Sgd, StructuralHessianFree,
+    Anchor, Centred, KrylovDescent, L2, Method, Momentum, NatSgd, NaturalCg, NaturalGradient,
+    Nesterov, Plain, Progress, Report, Sgd, StructuralHessianFree, Tonga,
 };
 use natgrad::precondition::{Jacobi, Martens};
 use natgrad::{Activation, Error, Likelihood, Plan, Room, Trainer, init};
@@ -293,9 +293,25 @@ macro_rules! for_every_method {
         $check(natgrad::optimizer::Newton::<f32>::default());
         $check(crate::setup::Conjugate::<natgrad::optimizer::Local>::default());
         $check(crate::setup::Conjugate::<natgrad::optimizer::Full>::default());
+        $check(crate::setup::tonga());
+        $check(crate::setup::centred());
+        $check(crate::setup::Descent::default());
     };
 }
 pub(crate) use for_every_method;
+
+pub(crate) type Descent = KrylovDescent<f32, 2, Martens>;
+
+/// A compaction in every step but the first: the third one, behind [`warmed`], begins with one of rows that
+/// have been compacted before.
+pub(crate) fn tonga() -> Tonga<f32, 2, 1> {
+    Tonga::new(0.1)
+}
+
+/// A compaction in every other step: the first one behind [`warmed`].
+pub(crate) fn centred() -> Tonga<f32, 2, 2, Centred> {
+    Tonga::new(0.05)
+}
 
 pub(crate) fn plain() -> Sgd<f32, Plain> {
     Sgd::new(0.1)
