@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -91,6 +93,29 @@ impl Sandbox {
     /// When it cannot be written.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.path(name), content).expect("a writable folder");
+    }
+
+    /// Runs a command line, and interrupts it (SIGINT) as soon as it is `ready`.
+    ///
+    /// # Panics
+    /// When it cannot be run or interrupted, or is not ready within two minutes.
+    #[cfg(unix)]
+    pub fn interrupted(&self, line: &str, ready: impl Fn(&Self) -> bool) -> Said {
+        let child = self
+            .command(line.split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let started = Instant::now();
+        while !ready(self) {
+            assert!(started.elapsed() < Duration::from_mins(2), "{line}");
+            sleep(Duration::from_millis(50));
+        }
+        let id = child.id().to_string();
+        let kill = Command::new("kill").args(["-INT", &id]).status();
+        assert!(kill.expect("kill runs").success());
+        child.wait_with_output().expect("it ends").into()
     }
 
     /// Reads a file.

@@ -157,26 +157,14 @@ fn rmse_is_in_the_units_of_the_targets() {
 #[cfg(unix)]
 #[test]
 fn interrupted_training_saves_what_there_is() {
-    use std::process::Command;
-    use std::thread::sleep;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     let sandbox = Sandbox::new();
     let line = "train --dataset digits --steps 10000000 --json --out m.st --plot c.svg";
-    let child = sandbox
-        .command(line.split_whitespace())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    sleep(Duration::from_secs(2));
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill runs").success());
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(130));
-    let object: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let started = Instant::now();
+    let said = sandbox.interrupted(line, |_| started.elapsed() > Duration::from_secs(2));
+    assert_eq!(said.code, Some(130), "{said:?}");
+    let object: Value = serde_json::from_str(&said.out).expect("JSON");
     assert_eq!(object["ended"], "interrupted");
     assert!(object["steps"].as_u64().is_some_and(|steps| steps > 0));
     let eval = sandbox.json("eval --dataset digits --model m.st --json");
@@ -187,7 +175,7 @@ fn interrupted_training_saves_what_there_is() {
 #[rustfmt::skip]
 const METHOD: &[&str] = &[
     "--optimizer", "--rate", "--momentum", "--damping", "--damping-floor", "--damping-policy",
-    "--damping-metric", "--preconditioner", "--iterations", "--warm-start", "--line-search",
+    "--damping-metric", "--solver", "--preconditioner", "--iterations", "--warm-start", "--line-search",
     "--batch", "--metric-batch", "--tile", "--precision", "--net", "--dataset", "--activation",
     "--likelihood", "--json",
 ];
@@ -197,7 +185,7 @@ fn help_names_every_option_and_plan_what_a_net_costs() {
     let sandbox = Sandbox::new();
     let said = sandbox.run("--help");
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
-    for command in ["train", "eval", "plan", "product"] {
+    for command in ["train", "eval", "plan", "product", "reproduce", "report"] {
         assert!(said.out.contains(&format!("\n  {command} ")), "{said:?}");
     }
     #[rustfmt::skip]

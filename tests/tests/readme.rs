@@ -3,8 +3,11 @@
 use std::fs;
 
 use natgrad::damping::{Marquardt, Tikhonov};
-use natgrad::krylov::Cg;
-use natgrad::optimizer::{Adam, Method, Momentum, NaturalGradient, Nesterov, Plain, Sgd};
+use natgrad::krylov::{Cg, Minres, MinresQlp};
+use natgrad::optimizer::{
+    Adam, Full, HessianFree, KrylovDescent, Method, Momentum, NaturalCg, NaturalGradient, Nesterov,
+    Newton, Plain, Sgd, Tonga,
+};
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad_tests::root;
 
@@ -55,6 +58,31 @@ fn storage_tables_are_what_the_types_say() {
             "`NaturalGradient<T, Cg<C>, Martens, Marquardt>`",
             format!("{} + C", vectors::<Natural<Cg<0>, Martens, Marquardt>>()),
         ),
+        (
+            "`NaturalGradient<T, Minres, Unpreconditioned, Tikhonov>`",
+            vectors::<Natural<Minres, Unpreconditioned, Tikhonov>>().to_string(),
+        ),
+        (
+            "`NaturalGradient<T, MinresQlp, Unpreconditioned, Tikhonov>`",
+            vectors::<Natural<MinresQlp, Unpreconditioned, Tikhonov>>().to_string(),
+        ),
+        (
+            "`NaturalCg<T, Full>`",
+            vectors::<NaturalCg<f32, Full>>().to_string(),
+        ),
+        (
+            "`HessianFree<T, C>`",
+            format!("{} + C", vectors::<HessianFree<f32, 0>>()),
+        ),
+        ("`Newton<T>`", vectors::<Newton<f32>>().to_string()),
+        (
+            "`KrylovDescent<T, K, Jacobi>`",
+            format!("{} + K", vectors::<KrylovDescent<f32, 1>>() - 1),
+        ),
+        (
+            "`Tonga<T, K, B, Uncentred>`",
+            format!("{} + K + B", vectors::<Tonga<f32, 2, 3>>() - 5),
+        ),
     ]
     .map(|(method, vectors)| (method.to_string(), vectors));
     assert_eq!(
@@ -68,6 +96,18 @@ fn storage_tables_are_what_the_types_say() {
     assert_eq!(
         vectors::<Natural<Cg<3>, Martens, Marquardt>>(),
         vectors::<Natural<Cg<0>, Martens, Marquardt>>() + 3
+    );
+    assert_eq!(
+        vectors::<HessianFree<f32, 3>>(),
+        vectors::<HessianFree<f32, 0>>() + 3
+    );
+    assert_eq!(
+        vectors::<KrylovDescent<f32, 4>>(),
+        vectors::<KrylovDescent<f32, 1>>() + 3
+    );
+    assert_eq!(
+        vectors::<Tonga<f32, 4, 5>>(),
+        vectors::<Tonga<f32, 2, 3>>() + 4
     );
     for page in ["README.md", "core/README.md"] {
         let document = fs::read_to_string(root().join(page)).expect(page);

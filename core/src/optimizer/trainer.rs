@@ -11,9 +11,8 @@ use crate::workspace::{Arena, at_least, exact};
 
 /// Trains a network by a method, in memory that it is given.
 ///
-/// `T` is the scalar, `M` the method ([`super::NaturalGradient`], [`super::Sgd`], [`super::Adam`]), `TILE`
-/// the number of examples that are computed at once: it costs memory, saves instructions, and changes
-/// no bit.
+/// `T` is the scalar, `M` the method (one of those of the [module](super)), `TILE` the number of examples
+/// that are computed at once: it costs memory, saves instructions, and changes no bit.
 ///
 /// ```
 /// use natgrad::{Activation, Batch, Likelihood, Metric, Plan, Room, Trainer, Workspace, init};

@@ -4,7 +4,9 @@ use clap::{Args, ValueEnum};
 
 use crate::error::{Error, excerpt};
 use crate::files::Precision;
-use crate::training::{Metrics, Natural, Optimizer, Plane, Preconditioning, Solvers, named_policy};
+use crate::training::{
+    Metrics, Moments, Natural, Optimizer, Plane, Preconditioning, Solvers, Tonga, named_policy,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum OptimizerWord {
@@ -20,6 +22,12 @@ pub(super) enum OptimizerWord {
     HessianFree,
     /// Truncated Newton.
     Newton,
+    /// Krylov subspace descent, with 8 vectors.
+    KrylovDescent,
+    /// TONGA, with 10 eigenvectors.
+    Tonga,
+    /// The same about the running mean of the gradients.
+    TongaCentred,
     /// Stochastic gradient descent.
     Sgd,
     /// The same with momentum.
@@ -39,6 +47,16 @@ enum MetricWord {
     Structural,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SolverWord {
+    Cg,
+    Minres,
+    MinresQlp,
+}
+
+/// The directions of the search in a Krylov subspace, as the core has them.
+pub(super) const DIRECTIONS: u16 = 30;
+
 /// The weight of the hidden units in structural damping.
 const STRUCTURAL: f64 = 0.03;
 
@@ -54,13 +72,13 @@ enum PreconditionerWord {
 pub(super) struct Method {
     #[arg(long, value_enum, default_value = "natural")]
     pub(super) optimizer: OptimizerWord,
-    /// The rate [default: 1, but sgd 0.1, momentum and nesterov 0.05, adam 0.01]
+    /// The rate [default: 1, but tonga 0.1, sgd 0.1, momentum and nesterov 0.05, adam 0.01]
     #[arg(long)]
     rate: Option<f64>,
     /// The momentum of momentum and nesterov [default: 0.9]
     #[arg(long)]
     momentum: Option<f64>,
-    /// Second order: the damping λ at the start [default: 1, natsgd 6, hessian-free 45]
+    /// Second order and tonga: the damping λ at the start [default: 1, natsgd 6, hessian-free 45]
     #[arg(long)]
     damping: Option<f64>,
     /// Second order: the least damping [default: 0.001, natsgd 0.0001]
@@ -73,6 +91,9 @@ pub(super) struct Method {
     /// with hessian-free, else diagonal]
     #[arg(long, value_enum)]
     damping_metric: Option<MetricWord>,
+    /// Natsgd: the solver [default: minres-qlp]
+    #[arg(long, value_enum)]
+    solver: Option<SolverWord>,
     /// Natural: the preconditioner of the solver [default: jacobi]
     #[arg(long, value_enum)]
     preconditioner: Option<PreconditionerWord>,
@@ -112,6 +133,13 @@ impl Method {
             | OptimizerWord::Natsgd
             | OptimizerWord::HessianFree
             | OptimizerWord::Newton => Optimizer::Natural(self.natural(metric, precision)?),
+            OptimizerWord::KrylovDescent => Optimizer::KrylovDescent(DIRECTIONS),
+            OptimizerWord::Tonga => {
+                Optimizer::Tonga(self.tonga(rate(0.1)?, Moments::Uncentred, precision)?)
+            }
+            OptimizerWord::TongaCentred => {
+                Optimizer::Tonga(self.tonga(rate(0.1)?, Moments::Centred, precision)?)
+            }
             OptimizerWord::Sgd => Optimizer::Sgd(rate(0.1)?),
             OptimizerWord::Momentum => Optimizer::Momentum(rate(0.05)?, momentum()?),
             OptimizerWord::Nesterov => Optimizer::Nesterov(rate(0.05)?, momentum()?),
@@ -121,12 +149,22 @@ impl Method {
 
     /// The size of the metric's batch, which first-order methods do not have.
     pub(super) fn metric_batch(&self, asked: Option<usize>) -> Result<Option<usize>, Error> {
-        if asked.is_some() && !self.optimizer.is_second_order() {
+        let descent = self.optimizer == OptimizerWord::KrylovDescent;
+        if asked.is_some() && !(self.optimizer.is_second_order() || descent) {
             return Err(self.meaningless("--metric-batch"));
         }
         asked
             .map(|metric| at_least_one("--metric-batch", metric))
             .transpose()
+    }
+
+    fn tonga(&self, rate: f64, moment: Moments, precision: Precision) -> Result<Tonga, Error> {
+        Ok(Tonga {
+            rate,
+            damping: positive("--damping", self.damping.unwrap_or(1.0), precision)?,
+            forgetting: 0.99,
+            moment,
+        })
     }
 
     fn natural(&self, metric: Metrics, precision: Precision) -> Result<Natural, Error> {
@@ -137,7 +175,11 @@ impl Method {
         });
         let metric = asked.unwrap_or(metric);
         let mut natural = match self.optimizer {
-            OptimizerWord::Natsgd => Natural::nat_sgd(Solvers::Cg),
+            OptimizerWord::Natsgd => Natural::nat_sgd(match self.solver {
+                Some(SolverWord::Cg) => Solvers::Cg,
+                Some(SolverWord::Minres) => Solvers::Minres,
+                Some(SolverWord::MinresQlp) | None => Solvers::MinresQlp,
+            }),
             OptimizerWord::HessianFree => {
                 Natural::hessian_free(45.0, asked.unwrap_or(Metrics::Identity))
             }
@@ -183,17 +225,23 @@ impl Method {
 
     /// An option of another method than the one that is asked for.
     fn refuse_foreign(&self) -> Result<(), Error> {
-        use OptimizerWord::{HessianFree, Momentum, NatcgF, NatcgL, Natural, Nesterov};
+        use OptimizerWord::{
+            HessianFree, KrylovDescent, Momentum, NatcgF, NatcgL, Natsgd, Natural, Nesterov, Tonga,
+            TongaCentred,
+        };
         let second = self.optimizer.is_second_order();
         let is = |words: &[OptimizerWord]| words.contains(&self.optimizer);
         let metric = is(&[Natural, NatcgL, NatcgF, HessianFree]);
+        let tonga = is(&[Tonga, TongaCentred]);
         let given = [
+            ("--rate", self.rate.is_some(), !is(&[KrylovDescent])),
+            ("--solver", self.solver.is_some(), is(&[Natsgd])),
             (
                 "--momentum",
                 self.momentum.is_some(),
                 is(&[Momentum, Nesterov]),
             ),
-            ("--damping", self.damping.is_some(), second),
+            ("--damping", self.damping.is_some(), second || tonga),
             ("--damping-floor", self.damping_floor.is_some(), second),
             ("--damping-policy", self.damping_policy.is_some(), second),
             ("--damping-metric", self.damping_metric.is_some(), metric),
@@ -229,7 +277,13 @@ impl OptimizerWord {
             | Self::NatcgF
             | Self::HessianFree
             | Self::Newton => true,
-            Self::Sgd | Self::Momentum | Self::Nesterov | Self::Adam => false,
+            Self::KrylovDescent
+            | Self::Tonga
+            | Self::TongaCentred
+            | Self::Sgd
+            | Self::Momentum
+            | Self::Nesterov
+            | Self::Adam => false,
         }
     }
 }

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use clap::Args;
 use natgrad::{Activation, Likelihood, Model};
 
-use super::method::{Method, at_least_one};
+use super::method::{DIRECTIONS, Method, at_least_one};
 use super::options::{DatasetWord, Meaning, Net, Origin, PrecisionWord, fits, model, shape};
 use super::report;
 use crate::data::{Builtin, Scale};
 use crate::error::Error;
 use crate::files::Precision;
 use crate::training::{
-    Footprint, Metrics, Natural, Optimizer, Plane, Preconditioning, Solvers, footprint,
+    Footprint, Metrics, Moments, Natural, Optimizer, Plane, Preconditioning, Solvers, Tonga,
+    footprint,
 };
 
 #[derive(Debug, Args)]
@@ -167,6 +168,19 @@ fn table(
             Optimizer::Natural(Natural::hessian_free(45.0, Metrics::Identity)),
         ),
         ("newton", Optimizer::Natural(Natural::newton())),
+        (
+            "krylov-descent, 8 vectors",
+            Optimizer::KrylovDescent(DIRECTIONS),
+        ),
+        (
+            "tonga, 10 eigenvectors",
+            Optimizer::Tonga(Tonga {
+                rate: 0.1,
+                damping: 1.0,
+                forgetting: 0.99,
+                moment: Moments::Uncentred,
+            }),
+        ),
     ];
     for (name, optimizer) in &others {
         row(name, measure(optimizer)?);

@@ -15,21 +15,16 @@ pub(super) struct Options {
     /// Directories of `natgrad reproduce`
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
-    /// Where the merged runs and the report go [default: the directory, if it is one]
+    /// Where the merged runs and the report go [default: the directory if it is one, else merged]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
     let out = match (&options.out, options.folders.as_slice()) {
-        (Some(out), _) => out,
+        (Some(out), _) => out.as_path(),
         (None, [folder]) => folder,
-        (None, _) => {
-            return Err(Error::option(
-                "--out",
-                "is needed to merge several directories",
-            ));
-        }
+        (None, _) => Path::new("merged"),
     };
     let mut merged = Archive::default();
     for folder in &options.folders {

@@ -2,12 +2,14 @@
 //!
 //! One run is one thread, and gives the same bits for the same recipe, whatever the tile.
 
+mod dispatch;
 mod method;
 mod record;
 
+pub use dispatch::{Footprint, Steps, footprint, trainer};
 pub use method::{
-    Curvatures, Footprint, Metrics, Natural, Optimizer, Plane, Preconditioning, Solvers, Steps,
-    footprint, named_policy, trainer,
+    Curvatures, EIGENVECTORS, KRYLOV, Metrics, Moments, Natural, Optimizer, Plane, Preconditioning,
+    Solvers, Tonga, named_policy,
 };
 pub use record::{Ended, Point, Record};
 

@@ -1,27 +1,19 @@
 //! The benchmark of the paper: a deep auto-encoder of curves, by every method.
 
-use std::time::Instant;
+mod course;
+mod methods;
+mod run;
 
-use natgrad::damping::DampingPolicy;
-use natgrad::optimizer::Acceptance;
-use natgrad::{Activation, Batch, Likelihood, Metric, Model, init};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_xoshiro::Xoshiro256PlusPlus;
-
-use super::statistics::{as_float, rounded, setting};
+use self::methods::{
+    ADAM, DESCENT, EMPIRICAL, FULL, HESSIAN_FREE, LBFGS, LOCAL, METHODS, MOMENTUM, Method, NATSGD,
+    NATURAL, NEWTON, NONLINEAR, SGD, STRUCTURAL, TONGA,
+};
+use super::statistics::{rounded, setting};
 use super::{
-    About, Analysis, Arm, Estimate, Experiment, Favours, Figure, Grid, Halt, Hypothesis, Job,
-    Outcome, Results, Scale, Seeds, Setup, Table, Threshold,
+    About, Analysis, Arm, Estimate, Experiment, Favours, Figure, Grid, Hypothesis, Results, Scale,
+    Seeds, Setup, Table, Threshold,
 };
-use crate::data::Curves;
-use crate::error::Error;
-use crate::evaluation::{Examples, TILE};
 use crate::plot::{Plot, Series};
-use crate::training::{
-    Curvatures, Metrics, Natural, Optimizer, Plane, Preconditioning, Solvers, Steps, refused,
-    trainer,
-};
 
 pub(super) struct Benchmark;
 
@@ -34,19 +26,6 @@ const CODE: usize = 3;
 const L2: f64 = 2e-5;
 /// The places of the budget at which a curve has a point.
 const PLACES: usize = 50;
-
-/// What an arm is called.
-const SGD: &str = "SGD";
-const MOMENTUM: &str = "momentum";
-const ADAM: &str = "Adam";
-const NATSGD: &str = "natSGD";
-const NATURAL: &str = "natural";
-const EMPIRICAL: &str = "empirical";
-const LOCAL: &str = "NatCG-L";
-const FULL: &str = "NatCG-F";
-const HESSIAN_FREE: &str = "HF";
-const STRUCTURAL: &str = "HF+structural";
-const NEWTON: &str = "Newton";
 
 /// The names of the numbers of a run.
 const ERROR: &str = "test squared error";
@@ -69,7 +48,8 @@ static ABOUT: About = About {
         are counted, those of rejected attempts and of line searches included. Seconds are those of the machine of \
         the report, with other runs beside each. Stochastic \
         methods take 100 images per update; natural-gradient ones a gradient over 500 images and a metric over \
-        125 of them (125 and 60 at quick scale); Hessian-Free the gradient of all and a metric over 250 (125). \
+        125 of them (125 and 60 at quick scale); Hessian-Free and subspace descent (KSD) the gradient of all and a metric over 250 (125); L-BFGS and \
+        nonlinear CG, which are a library's, all images in f64. \
         The paper's network, data and batches are larger, its machine was a GPU, and its time is not ours.",
     paper: "Natural gradient with conjugate directions needs fewer updates than natSGD, and both need fewer than \
         stochastic gradient descent, and less time on a GPU (section 10).",
@@ -177,175 +157,6 @@ impl Size {
 /// Examples per update of stochastic methods.
 const BATCH: usize = 100;
 
-/// Which examples an update sees.
-#[derive(Clone, Copy)]
-enum Draw {
-    /// A batch for the gradient.
-    Stochastic,
-    /// A larger one, whose first examples are the metric's.
-    Natural,
-    /// All for the gradient, and some for the metric.
-    All,
-}
-
-/// A method: the examples of its updates, and three settings of it.
-struct Method {
-    label: &'static str,
-    draw: Draw,
-    name: &'static str,
-    values: [f64; 3],
-    chosen: f64,
-    optimizer: fn(f64) -> Optimizer,
-}
-
-/// natSGD by conjugate gradients, with Levenberg–Marquardt on the quadratic ratio from λ on.
-fn nat_sgd(damping: f64) -> Natural {
-    Natural {
-        damping,
-        floor: 1e-4,
-        policy: DampingPolicy::levenberg_marquardt(),
-        iterations: 50,
-        progress: 5e-4,
-        ..Natural::nat_sgd(Solvers::Cg)
-    }
-}
-
-/// The same where the curvature is none of the model: the loss must not rise, else λ does, at once.
-fn careful(damping: f64) -> Natural {
-    Natural {
-        acceptance: Acceptance::Decrease,
-        retries: 8,
-        ..nat_sgd(damping)
-    }
-}
-
-const METHODS: &[Method] = &[
-    Method {
-        label: SGD,
-        draw: Draw::Stochastic,
-        name: "rate",
-        values: [0.05, 0.1, 0.2],
-        chosen: 0.1,
-        optimizer: Optimizer::Sgd,
-    },
-    Method {
-        label: MOMENTUM,
-        draw: Draw::Stochastic,
-        name: "rate",
-        values: [0.003, 0.01, 0.03],
-        chosen: 0.01,
-        optimizer: |rate| Optimizer::Momentum(rate, 0.9),
-    },
-    Method {
-        label: ADAM,
-        draw: Draw::Stochastic,
-        name: "rate",
-        values: [0.003, 0.01, 0.03],
-        chosen: 0.01,
-        optimizer: Optimizer::Adam,
-    },
-    Method {
-        label: NATSGD,
-        draw: Draw::Natural,
-        name: "lambda",
-        values: [0.3, 1.0, 3.0],
-        chosen: 1.0,
-        optimizer: |damping| Optimizer::Natural(nat_sgd(damping)),
-    },
-    Method {
-        label: NATURAL,
-        draw: Draw::Natural,
-        name: "lambda",
-        values: [0.3, 1.0, 3.0],
-        chosen: 1.0,
-        optimizer: |damping| {
-            Optimizer::Natural(Natural {
-                preconditioner: Preconditioning::Martens,
-                warm_start: 0.95,
-                ..nat_sgd(damping)
-            })
-        },
-    },
-    Method {
-        label: EMPIRICAL,
-        draw: Draw::Natural,
-        name: "lambda",
-        values: [1.0, 3.0, 10.0],
-        chosen: 3.0,
-        optimizer: |damping| {
-            Optimizer::Natural(Natural {
-                curvature: Curvatures::Empirical,
-                ..careful(damping)
-            })
-        },
-    },
-    Method {
-        label: LOCAL,
-        draw: Draw::Natural,
-        name: "lambda",
-        values: [0.3, 1.0, 3.0],
-        chosen: 1.0,
-        optimizer: |damping| Optimizer::NaturalCg(nat_sgd(damping), Plane::Local),
-    },
-    Method {
-        label: FULL,
-        draw: Draw::Natural,
-        name: "lambda",
-        values: [1.0, 3.0, 10.0],
-        chosen: 10.0,
-        optimizer: |damping| Optimizer::NaturalCg(nat_sgd(damping), Plane::Full),
-    },
-    Method {
-        label: HESSIAN_FREE,
-        draw: Draw::All,
-        name: "lambda",
-        values: [0.3, 1.0, 3.0],
-        chosen: 1.0,
-        optimizer: |damping| {
-            Optimizer::Natural(Natural {
-                iterations: 100,
-                ..Natural::hessian_free(damping, Metrics::Identity)
-            })
-        },
-    },
-    Method {
-        label: STRUCTURAL,
-        draw: Draw::All,
-        name: "lambda",
-        values: [0.3, 1.0, 3.0],
-        chosen: 1.0,
-        optimizer: |damping| {
-            Optimizer::Natural(Natural {
-                iterations: 100,
-                ..Natural::hessian_free(damping, Metrics::Structural(0.03))
-            })
-        },
-    },
-    Method {
-        label: NEWTON,
-        draw: Draw::Natural,
-        name: "lambda",
-        values: [1.0, 3.0, 10.0],
-        chosen: 1.0,
-        optimizer: |damping| {
-            Optimizer::Natural(Natural {
-                curvature: Curvatures::Hessian,
-                ..careful(damping)
-            })
-        },
-    },
-];
-
-impl Method {
-    fn setting(&self, value: f64) -> String {
-        format!("{}={value}", self.name)
-    }
-
-    fn arm(&'static self, label: String, size: Size, value: f64) -> Arm {
-        Arm::new(label, move |job| train(job, size, self, value))
-    }
-}
-
 impl Experiment for Benchmark {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -427,227 +238,6 @@ impl Experiment for Benchmark {
     }
 }
 
-/// The data, and the network at its start.
-struct Task {
-    training: Examples<f32>,
-    test: Examples<f32>,
-    start: Vec<f32>,
-}
-
-const HIDDEN: usize = WIDTHS.len() - 2;
-
-/// The activations of the hidden layers.
-const ACTIVATIONS: [Activation; HIDDEN] = {
-    let mut activations = [Activation::Logistic; HIDDEN];
-    activations[CODE] = Activation::Identity;
-    activations
-};
-
-fn model() -> Result<Model<'static>, Error> {
-    Model::new(&WIDTHS, Activation::Logistic, Likelihood::Bernoulli)
-        .and_then(|model| model.with_activations(&ACTIVATIONS))
-        .map_err(|error| Error::option("the network", error.message()))
-}
-
-impl Task {
-    fn new(size: Size, seed: u64) -> Result<Self, Error> {
-        let curves = Curves::new(seed, SIDE);
-        let model = model()?;
-        let mut start = vec![0.0; model.params()];
-        init::sparse(model, seed, &mut start).map_err(|error| refused("the curves", error))?;
-        Ok(Self {
-            training: Examples::new(&curves.training(size.training)?)?,
-            test: Examples::new(&curves.test(size.test)?)?,
-            start,
-        })
-    }
-}
-
-/// The squared error of an image, mean over the images.
-fn squared_error(
-    trainer: &mut dyn Steps<f32>,
-    images: &Examples<f32>,
-    means: &mut Vec<f32>,
-) -> Result<f64, natgrad::Error> {
-    means.resize(images.inputs().len(), 0.0);
-    trainer.predict(images.inputs(), means)?;
-    let pairs = images.inputs().iter().zip(&*means);
-    let sum: f64 = pairs.map(|(x, p)| f64::from(x - p).powi(2)).sum();
-    Ok(sum / as_float(images.len()))
-}
-
-/// Trains until the budget is spent.
-fn train(job: &Job<'_>, size: Size, method: &Method, value: f64) -> Result<Outcome, Halt> {
-    let refused = |error| refused("the curves", error);
-    let task = Task::new(size, job.seed)?;
-    let mut params = task.start.clone();
-    let (mut workspace, mut means) = (Vec::new(), Vec::new());
-    let how = (&(method.optimizer)(value), TILE);
-    let mut trainer = trainer(model()?, &mut params, &mut workspace, how, L2, "the curves")?;
-    let mut order = Order::new(size.training, job.seed);
-    let error = squared_error(&mut *trainer, &task.test, &mut means).map_err(refused)?;
-    let mut course = Course::new(size, error);
-    while course.goes_on() {
-        if !job.goes_on() {
-            return Err(Halt::Interrupted);
-        }
-        let images;
-        let (batch, metric): (Batch<'_, f32>, _) = match method.draw {
-            Draw::Stochastic => {
-                images = task.training.gather(order.next(BATCH.min(size.training)));
-                (images.batch(), Metric::Same)
-            }
-            Draw::Natural => {
-                images = task.training.gather(order.next(size.gradient));
-                (images.batch(), Metric::Leading(size.metric))
-            }
-            Draw::All => {
-                images = task.training.gather(order.next(size.curvature));
-                let metric = Batch::unlabelled(images.inputs());
-                (task.training.batch(), Metric::On(metric))
-            }
-        };
-        let macs = match trainer.step(batch, metric) {
-            Ok(report) => report.macs,
-            // The run has diverged; it stays where it is.
-            Err(natgrad::Error::NonFinite | natgrad::Error::NonFiniteUpdate) => break,
-            Err(error) => return Err(refused(error).into()),
-        };
-        if course.advance(macs) {
-            let error = squared_error(&mut *trainer, &task.test, &mut means).map_err(refused)?;
-            course.note(error);
-        }
-    }
-    let training = squared_error(&mut *trainer, &task.training, &mut means).map_err(refused)?;
-    Ok(course.outcome().with(TRAINING, training))
-}
-
-/// The examples in the order of their use: without replacement, epoch by epoch.
-struct Order {
-    generator: Xoshiro256PlusPlus,
-    rows: Vec<usize>,
-    next: usize,
-}
-
-impl Order {
-    fn new(examples: usize, seed: u64) -> Self {
-        Self {
-            generator: Xoshiro256PlusPlus::seed_from_u64(seed),
-            rows: (0..examples).collect(),
-            next: examples,
-        }
-    }
-
-    fn next(&mut self, count: usize) -> &[usize] {
-        if self.next + count > self.rows.len() {
-            self.rows.shuffle(&mut self.generator);
-            self.next = 0;
-        }
-        let from = self.next;
-        self.next += count;
-        &self.rows[from..self.next]
-    }
-}
-
-/// The test error along a run.
-struct Course {
-    budget: u64,
-    target: f64,
-    updates: u64,
-    macs: u64,
-    /// The arithmetic at which the error is looked at again.
-    due: u64,
-    error: f64,
-    least: f64,
-    /// Updates and arithmetic when the target was reached.
-    reached: Option<(u64, u64)>,
-    by_updates: Vec<(f64, f64)>,
-    by_macs: Vec<(f64, f64)>,
-    started: Instant,
-    clock: Vec<(f64, f64)>,
-}
-
-/// How often the error is looked at, in shares of the budget.
-const LOOKS: u64 = 200;
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
-const fn float(count: u64) -> f64 {
-    count as f64
-}
-
-impl Course {
-    fn new(size: Size, error: f64) -> Self {
-        Self {
-            budget: size.budget,
-            target: size.target,
-            updates: 0,
-            macs: 0,
-            due: 0,
-            error,
-            least: error,
-            reached: None,
-            by_updates: vec![(0.0, error)],
-            by_macs: vec![(0.0, error)],
-            started: Instant::now(),
-            clock: vec![(0.0, 0.0)],
-        }
-    }
-
-    fn goes_on(&self) -> bool {
-        self.macs < self.budget
-    }
-
-    /// An update of that arithmetic; whether the error is to be looked at.
-    fn advance(&mut self, macs: u64) -> bool {
-        self.updates += 1;
-        self.macs += macs;
-        self.macs >= self.due || !self.goes_on()
-    }
-
-    /// The error now.
-    fn note(&mut self, error: f64) {
-        // Up to here the curve is what it was at the last look.
-        self.fill(self.macs);
-        self.due = self.macs + self.budget / LOOKS;
-        self.error = error;
-        self.least = self.least.min(error);
-        self.by_updates.push((float(self.updates), error));
-        if error <= self.target && self.reached.is_none() {
-            self.reached = Some((self.updates, self.macs));
-        }
-    }
-
-    /// The error at the places of the budget before `macs`.
-    fn fill(&mut self, macs: u64) {
-        let place = |index: usize| self.budget / PLACES as u64 * index as u64;
-        let mut next = self.by_macs.len();
-        let seconds = self.started.elapsed().as_secs_f64();
-        while next <= PLACES && place(next) < macs {
-            self.by_macs.push((float(place(next)), self.error));
-            self.clock.push((float(place(next)), seconds));
-            next += 1;
-        }
-    }
-
-    fn outcome(mut self) -> Outcome {
-        self.fill(u64::MAX);
-        let (updates, macs) = self.reached.unwrap_or((self.updates, self.budget));
-        let known = |value: u64| match self.reached {
-            Some(_) => float(value),
-            None => f64::NAN,
-        };
-        Outcome::new()
-            .with(ERROR, self.least)
-            .with(UPDATES, known(updates))
-            .with(MACS, known(macs))
-            .with(UPDATES_AT_LEAST, float(updates))
-            .with(MACS_AT_LEAST, float(macs))
-            .with_series("by updates", self.by_updates)
-            .with_series("by MACs", self.by_macs)
-            .with_clock("by MACs", self.clock)
-    }
-}
-
 /// The least of some arms, seed by seed.
 fn least_of(results: &Results<'_>, arms: &[&str], name: &str) -> Vec<f64> {
     let columns: Vec<Vec<f64>> = arms.iter().map(|arm| results.values(arm, name)).collect();
@@ -718,15 +308,11 @@ fn figures(results: &Results<'_>) -> Vec<Figure> {
         ),
         (
             "natural gradient and its relatives",
-            &[
-                NATSGD,
-                LOCAL,
-                FULL,
-                HESSIAN_FREE,
-                STRUCTURAL,
-                EMPIRICAL,
-                NEWTON,
-            ][..],
+            &[NATSGD, LOCAL, FULL, HESSIAN_FREE, STRUCTURAL, DESCENT][..],
+        ),
+        (
+            "other curvatures, and full-batch rivals",
+            &[NATSGD, NEWTON, EMPIRICAL, TONGA, LBFGS, NONLINEAR][..],
         ),
     ];
     let mut figures = Vec::new();

@@ -1,0 +1,419 @@
+//! From the values of a method to the types of the core.
+
+use natgrad::curvature::{Curvature, Empirical, Natural as Fisher, Newton as Hessian};
+use natgrad::damping::{DampingMetric, Marquardt, Structural, Tikhonov};
+use natgrad::krylov::{Cg, Minres, MinresQlp, Solver};
+use natgrad::optimizer::{
+    Adam, Anchor, Centred, Conjugation, Full, KrylovDescent, L2, Local, Method, Moment, Momentum,
+    NaturalCg, Nesterov, Plain, Report, Search, Sgd, Tonga, Uncentred, Velocity,
+};
+use natgrad::precondition::{Jacobi, Martens, Preconditioner, Unpreconditioned};
+use natgrad::{Batch, Metric, Model, Pass, Room, Scalar, Trainer};
+
+use super::method::{
+    Curvatures, EIGENVECTORS, KRYLOV, Metrics, Moments, Natural, Optimizer, Plane, Preconditioning,
+    Solvers, Tonga as TongaSettings,
+};
+use super::refused;
+use crate::error::Error;
+use crate::memory::zeros;
+
+/// A trainer of whatever method.
+pub trait Steps<T: Scalar> {
+    /// One step.
+    ///
+    /// # Errors
+    /// Those of the core's trainer.
+    fn step(
+        &mut self,
+        batch: Batch<'_, T>,
+        metric: Metric<'_, T>,
+    ) -> Result<Report<T>, natgrad::Error>;
+
+    /// The mean loss of a batch.
+    ///
+    /// # Errors
+    /// Those of the core's trainer.
+    fn loss(&mut self, batch: Batch<'_, T>) -> Result<T, natgrad::Error>;
+
+    /// The means of the targets of some inputs, `[n × dim_out]`.
+    ///
+    /// # Errors
+    /// Those of the core's trainer.
+    fn predict(&mut self, inputs: &[T], out: &mut [T]) -> Result<(), natgrad::Error>;
+
+    /// The parameters.
+    fn params(&self) -> &[T];
+}
+
+impl<T: Scalar, M: Method<T>, const TILE: usize> Steps<T> for Trainer<'_, T, M, TILE> {
+    fn step(
+        &mut self,
+        batch: Batch<'_, T>,
+        metric: Metric<'_, T>,
+    ) -> Result<Report<T>, natgrad::Error> {
+        Trainer::step(self, batch, metric)
+    }
+
+    fn loss(&mut self, batch: Batch<'_, T>) -> Result<T, natgrad::Error> {
+        Trainer::loss(self, batch)
+    }
+
+    fn predict(&mut self, inputs: &[T], out: &mut [T]) -> Result<(), natgrad::Error> {
+        Trainer::predict(self, inputs, out)
+    }
+
+    fn params(&self) -> &[T] {
+        Trainer::params(self)
+    }
+}
+
+/// What is done with a method once its types are known.
+trait Visit<T: Scalar> {
+    type Output;
+    fn visit<M: Method<T> + 'static, const TILE: usize>(self, method: M) -> Self::Output;
+}
+
+/// From the values of `optimizer` and `tile` to types.
+fn dispatch<T: Scalar, V: Visit<T>>(
+    optimizer: &Optimizer,
+    tile: usize,
+    visit: V,
+) -> Result<V::Output, Error> {
+    match tile {
+        1 => dispatch_method::<T, V, 1>(optimizer, visit),
+        4 => dispatch_method::<T, V, 4>(optimizer, visit),
+        32 => dispatch_method::<T, V, 32>(optimizer, visit),
+        _ => Err(Error::option(
+            "--tile",
+            format!("{tile} is none of 1, 4 and 32"),
+        )),
+    }
+}
+
+fn dispatch_method<T: Scalar, V: Visit<T>, const TILE: usize>(
+    optimizer: &Optimizer,
+    visit: V,
+) -> Result<V::Output, Error> {
+    fn sgd<T: Scalar, V: Velocity>(rate: f64, momentum: f64) -> Sgd<T, V> {
+        Sgd {
+            rate: T::of(rate),
+            momentum: T::of(momentum),
+            velocity: V::default(),
+        }
+    }
+    fn tonga<T: Scalar, V: Moment>(
+        settings: &TongaSettings,
+    ) -> Tonga<T, EIGENVECTORS, EIGENVECTORS, V> {
+        Tonga {
+            rate: T::of(settings.rate),
+            damping: T::of(settings.damping),
+            forgetting: T::of(settings.forgetting),
+            moment: V::default(),
+        }
+    }
+    Ok(match optimizer {
+        Optimizer::Natural(natural) => return dispatch_natural::<T, V, TILE>(natural, visit),
+        Optimizer::NaturalCg(natural, Plane::Local) => {
+            return dispatch_conjugate::<T, V, Local, TILE>(natural, visit);
+        }
+        Optimizer::NaturalCg(natural, Plane::Full) => {
+            return dispatch_conjugate::<T, V, Full, TILE>(natural, visit);
+        }
+        Optimizer::KrylovDescent(directions) => {
+            visit.visit::<_, TILE>(KrylovDescent::<T, KRYLOV, Jacobi> {
+                search: Search {
+                    directions: *directions,
+                    ..Search::default()
+                },
+                ..KrylovDescent::default()
+            })
+        }
+        Optimizer::Tonga(settings) => match settings.moment {
+            Moments::Uncentred => visit.visit::<_, TILE>(tonga::<T, Uncentred>(settings)),
+            Moments::Centred => visit.visit::<_, TILE>(tonga::<T, Centred>(settings)),
+        },
+        Optimizer::Sgd(rate) => visit.visit::<_, TILE>(sgd::<T, Plain>(*rate, 0.0)),
+        Optimizer::Momentum(rate, momentum) => {
+            visit.visit::<_, TILE>(sgd::<T, Momentum>(*rate, *momentum))
+        }
+        Optimizer::Nesterov(rate, momentum) => {
+            visit.visit::<_, TILE>(sgd::<T, Nesterov>(*rate, *momentum))
+        }
+        Optimizer::Adam(rate) => visit.visit::<_, TILE>(Adam::new(T::of(*rate))),
+    })
+}
+
+/// Not every combination of types is compiled: those that the methods of the paper need.
+fn dispatch_natural<T: Scalar, V: Visit<T>, const TILE: usize>(
+    natural: &Natural,
+    visit: V,
+) -> Result<V::Output, Error> {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "what stands beside its calls refuses"
+    )]
+    fn with<T, V, S, P, D, C, const TILE: usize>(
+        natural: &Natural,
+        metric: D,
+        visit: V,
+    ) -> Result<V::Output, Error>
+    where
+        T: Scalar,
+        V: Visit<T>,
+        S: Solver<T> + Default + 'static,
+        P: Preconditioner<T> + 'static,
+        D: DampingMetric<T> + 'static,
+        C: Curvature<T> + 'static,
+    {
+        Ok(visit.visit::<_, TILE>(natural.method::<T, S, P, D, C>(metric)))
+    }
+    fn by_cg<T, V, D, const TILE: usize>(
+        natural: &Natural,
+        metric: D,
+        visit: V,
+    ) -> Result<V::Output, Error>
+    where
+        T: Scalar,
+        V: Visit<T>,
+        D: DampingMetric<T> + 'static,
+    {
+        match natural.preconditioner {
+            Preconditioning::None => {
+                with::<T, V, Cg, Unpreconditioned, D, Fisher, TILE>(natural, metric, visit)
+            }
+            Preconditioning::Jacobi => {
+                with::<T, V, Cg, Jacobi, D, Fisher, TILE>(natural, metric, visit)
+            }
+            Preconditioning::Martens => {
+                with::<T, V, Cg, Martens, D, Fisher, TILE>(natural, metric, visit)
+            }
+        }
+    }
+    match (
+        natural.curvature,
+        natural.solver,
+        natural.preconditioner,
+        natural.metric,
+    ) {
+        (Curvatures::Fisher, Solvers::Cg, _, Metrics::Identity) => {
+            by_cg::<T, V, Tikhonov, TILE>(natural, Tikhonov, visit)
+        }
+        (Curvatures::Fisher, Solvers::Cg, _, Metrics::Diagonal) => {
+            by_cg::<T, V, Marquardt, TILE>(natural, Marquardt, visit)
+        }
+        (Curvatures::Fisher, Solvers::Cg, _, Metrics::Structural(weight)) => {
+            let weight = T::of(weight);
+            by_cg::<T, V, Structural<T>, TILE>(natural, Structural { weight }, visit)
+        }
+        (
+            Curvatures::Fisher,
+            Solvers::BacktrackedCg,
+            Preconditioning::Martens,
+            Metrics::Identity,
+        ) => with::<T, V, Cg<KEPT>, Martens, _, Fisher, TILE>(natural, Tikhonov, visit),
+        (
+            Curvatures::Fisher,
+            Solvers::BacktrackedCg,
+            Preconditioning::Martens,
+            Metrics::Structural(weight),
+        ) => {
+            let metric = Structural {
+                weight: T::of(weight),
+            };
+            with::<T, V, Cg<KEPT>, Martens, _, Fisher, TILE>(natural, metric, visit)
+        }
+        (Curvatures::Fisher, Solvers::Minres, Preconditioning::None, Metrics::Identity) => {
+            with::<T, V, Minres, Unpreconditioned, _, Fisher, TILE>(natural, Tikhonov, visit)
+        }
+        (Curvatures::Fisher, Solvers::MinresQlp, Preconditioning::None, Metrics::Identity) => {
+            with::<T, V, MinresQlp, Unpreconditioned, _, Fisher, TILE>(natural, Tikhonov, visit)
+        }
+        (Curvatures::Empirical, Solvers::Cg, Preconditioning::None, Metrics::Identity) => {
+            with::<T, V, Cg, Unpreconditioned, _, Empirical, TILE>(natural, Tikhonov, visit)
+        }
+        (Curvatures::Hessian, Solvers::Cg, Preconditioning::None, Metrics::Identity) => {
+            with::<T, V, Cg, Unpreconditioned, _, Hessian, TILE>(natural, Tikhonov, visit)
+        }
+        _ => Err(Error::option(
+            "the method",
+            "is not there with that curvature, solver, preconditioner and damping metric together",
+        )),
+    }
+}
+
+/// The iterates that backtracking has behind the last one.
+const KEPT: usize = 2;
+
+fn dispatch_conjugate<T, V, J, const TILE: usize>(
+    natural: &Natural,
+    visit: V,
+) -> Result<V::Output, Error>
+where
+    T: Scalar,
+    V: Visit<T>,
+    J: Conjugation + 'static,
+{
+    fn with<T: Scalar, J: Conjugation, P: Preconditioner<T>, D: DampingMetric<T>>(
+        natural: &Natural,
+        metric: D,
+    ) -> NaturalCg<T, J, Cg, P, D> {
+        NaturalCg {
+            natural: natural.method(metric),
+            ..NaturalCg::default()
+        }
+    }
+    Ok(match (natural.preconditioner, natural.metric) {
+        (Preconditioning::None, Metrics::Identity) => {
+            visit.visit::<_, TILE>(with::<T, J, Unpreconditioned, _>(natural, Tikhonov))
+        }
+        (Preconditioning::Jacobi, Metrics::Identity) => {
+            visit.visit::<_, TILE>(with::<T, J, Jacobi, _>(natural, Tikhonov))
+        }
+        (Preconditioning::Jacobi, Metrics::Diagonal) => {
+            visit.visit::<_, TILE>(with::<T, J, Jacobi, _>(natural, Marquardt))
+        }
+        _ => {
+            return Err(Error::option(
+                "the method",
+                "is not there with that preconditioner and damping metric together",
+            ));
+        }
+    })
+}
+
+/// Makes a trainer, and the workspace that it lives in.
+struct Make<'a, T> {
+    model: Model<'a>,
+    params: &'a mut [T],
+    workspace: &'a mut Vec<T>,
+    l2: f64,
+    data: &'a str,
+}
+
+impl<'a, T: Scalar> Visit<T> for Make<'a, T> {
+    type Output = Result<Box<dyn Steps<T> + 'a>, Error>;
+
+    fn visit<M: Method<T> + 'static, const TILE: usize>(self, method: M) -> Self::Output {
+        let len = Trainer::<T, M, TILE>::workspace_len(&self.model, Room::NONE);
+        *self.workspace = zeros(len)?;
+        let refused = |error| refused(self.data, error);
+        let mut trainer =
+            Trainer::<T, M, TILE>::new(self.model, self.params, self.workspace, method)
+                .map_err(refused)?;
+        trainer
+            .regularise(L2 {
+                strength: T::of(self.l2),
+                anchor: Anchor::Zero,
+            })
+            .map_err(refused)?;
+        Ok(Box::new(trainer))
+    }
+}
+
+/// A trainer of `optimizer` with an L2 term of strength `l2`, whose refusals speak of `data`.
+///
+/// # Errors
+/// [`Error::Option`], when a setting is refused.
+pub fn trainer<'a, T: Scalar>(
+    model: Model<'a>,
+    params: &'a mut [T],
+    workspace: &'a mut Vec<T>,
+    (optimizer, tile): (&Optimizer, usize),
+    l2: f64,
+    data: &'a str,
+) -> Result<Box<dyn Steps<T> + 'a>, Error> {
+    let make = Make {
+        model,
+        params,
+        workspace,
+        l2,
+        data,
+    };
+    dispatch(optimizer, tile, make)?
+}
+
+/// What a step of a method costs, known before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Vectors of length P in the workspace.
+    pub vectors: usize,
+    /// Scalars of the workspace, without room for copied examples.
+    pub workspace: usize,
+    /// Multiply-accumulates of a step; for natural gradient those of a step that uses all iterations of
+    /// its solver and succeeds at the first attempt.
+    pub macs: u64,
+}
+
+/// Counts the memory of a method.
+struct Measure<'a>(Model<'a>);
+
+impl<T: Scalar> Visit<T> for Measure<'_> {
+    type Output = Footprint;
+
+    fn visit<M: Method<T> + 'static, const TILE: usize>(self, _: M) -> Footprint {
+        Footprint {
+            vectors: M::STORAGE.vectors,
+            workspace: Trainer::<T, M, TILE>::workspace_len(&self.0, Room::NONE),
+            macs: 0,
+        }
+    }
+}
+
+/// The footprint of `optimizer` on `model`, for a gradient over `batch` and a metric over `metric_batch`
+/// examples.
+///
+/// # Errors
+/// [`Error::Option`], when there is no such tile.
+pub fn footprint<T: Scalar>(
+    model: Model<'_>,
+    optimizer: &Optimizer,
+    tile: usize,
+    batch: usize,
+    metric_batch: usize,
+) -> Result<Footprint, Error> {
+    let mut footprint = dispatch::<T, _>(optimizer, tile, Measure(model))?;
+    let over = |pass: Pass, examples: usize| model.macs(pass).saturating_mul(examples as u64);
+    footprint.macs = over(Pass::Gradient, batch);
+    let (natural, plane) = match optimizer {
+        Optimizer::Natural(natural) => (natural, None),
+        Optimizer::NaturalCg(natural, plane) => (natural, Some(*plane)),
+        Optimizer::KrylovDescent(directions) => {
+            let columns = model.dim_out() as u64;
+            let basis = over(Pass::Product, metric_batch).saturating_mul(KRYLOV as u64 + 1);
+            let diagonal = over(Pass::Vjp, metric_batch).saturating_mul(columns);
+            // One trial point per direction of the search.
+            let trials = over(Pass::Gradient, batch).saturating_mul(u64::from(*directions));
+            footprint.macs = footprint
+                .macs
+                .saturating_add(basis)
+                .saturating_add(diagonal)
+                .saturating_add(trials);
+            return Ok(footprint);
+        }
+        _ => return Ok(footprint),
+    };
+    let (product, length) = match natural.curvature {
+        Curvatures::Fisher | Curvatures::Empirical => (Pass::Product, Pass::Jvp),
+        Curvatures::Hessian => (Pass::Hessian, Pass::Hessian),
+    };
+    let mut add = |macs: u64| footprint.macs = footprint.macs.saturating_add(macs);
+    add(over(product, metric_batch).saturating_mul(u64::from(natural.iterations)));
+    add(over(length, metric_batch));
+    add(over(Pass::Loss, batch));
+    if natural.metric == Metrics::Diagonal || natural.preconditioner == Preconditioning::Jacobi {
+        let columns = model.dim_out() as u64;
+        add(over(Pass::Vjp, metric_batch).saturating_mul(columns));
+    }
+    if natural.preconditioner == Preconditioning::Martens {
+        add(over(Pass::Gradient, batch));
+    }
+    if plane.is_some() {
+        add(over(Pass::Product, batch));
+    }
+    if plane == Some(Plane::Full) {
+        let evaluations = u64::from(Full::default().evaluations);
+        add(over(Pass::Loss, batch).saturating_mul(evaluations));
+    }
+    Ok(footprint)
+}
