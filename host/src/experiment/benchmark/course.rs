@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::Outcome;
-use super::{ERROR, MACS, MACS_AT_LEAST, PLACES, Size, UPDATES, UPDATES_AT_LEAST};
+use super::{ERROR, MACS, MACS_AT_LEAST, PLACES, SCORE, Size, UPDATES, UPDATES_AT_LEAST};
 
 /// The test error along a run.
 pub(super) struct Course {
@@ -97,7 +97,13 @@ impl Course {
             Some(_) => float(value),
             None => f64::NAN,
         };
+        let score = if self.reached.is_some() {
+            float(macs) / float(self.budget)
+        } else {
+            1.0 + (self.least / self.target).ln()
+        };
         Outcome::new()
+            .with(SCORE, score)
             .with(ERROR, self.least)
             .with(UPDATES, known(updates))
             .with(MACS, known(macs))

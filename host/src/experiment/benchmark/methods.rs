@@ -95,7 +95,7 @@ pub(super) const METHODS: &[Method] = &[
         label: SGD,
         name: "rate",
         values: [0.05, 0.1, 0.2],
-        chosen: 0.1,
+        chosen: 0.2,
         make: Make::Core(Draw::Stochastic, Optimizer::Sgd),
     },
     Method {
@@ -138,7 +138,7 @@ pub(super) const METHODS: &[Method] = &[
         label: EMPIRICAL,
         name: "lambda",
         values: [1.0, 3.0, 10.0],
-        chosen: 3.0,
+        chosen: 10.0,
         make: Make::Core(Draw::Natural, |damping| {
             Optimizer::Natural(Natural {
                 curvature: Curvatures::Empirical,
@@ -159,7 +159,7 @@ pub(super) const METHODS: &[Method] = &[
         label: FULL,
         name: "lambda",
         values: [1.0, 3.0, 10.0],
-        chosen: 10.0,
+        chosen: 1.0,
         make: Make::Core(Draw::Natural, |damping| {
             Optimizer::NaturalCg(nat_sgd(damping), Plane::Full)
         }),
@@ -216,7 +216,7 @@ pub(super) const METHODS: &[Method] = &[
         label: DESCENT,
         name: "directions",
         values: [10.0, 30.0, 60.0],
-        chosen: 30.0,
+        chosen: 10.0,
         make: Make::Core(Draw::All, |directions| {
             // Three whole numbers.
             Optimizer::KrylovDescent(cast(directions).unwrap_or(1))
@@ -233,14 +233,14 @@ pub(super) const METHODS: &[Method] = &[
         label: CENTRED,
         name: "rate",
         values: [1.0, 3.0, 10.0],
-        chosen: 3.0,
+        chosen: 1.0,
         make: Make::Core(Draw::Stochastic, |rate| tonga(rate, Moments::Centred)),
     },
     Method {
         label: LBFGS,
         name: "memory",
         values: [5.0, 10.0, 20.0],
-        chosen: 10.0,
+        chosen: 20.0,
         make: Make::Library(|memory| Baseline::Lbfgs {
             memory: cast(memory).unwrap_or(1),
         }),
@@ -249,7 +249,7 @@ pub(super) const METHODS: &[Method] = &[
         label: NONLINEAR,
         name: "restart",
         values: [100.0, 1_000.0, 10_000.0],
-        chosen: 1_000.0,
+        chosen: 100.0,
         make: Make::Library(|restart| Baseline::NonlinearCg {
             restart: cast(restart).unwrap_or(1),
         }),
