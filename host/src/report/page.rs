@@ -44,8 +44,8 @@ fn first_paragraph(report: &Report<'_>) -> Markup {
         .collect();
     let refuted = |claim: &&Claim| claim.verdict == Verdict::Contradicted && !claim.is_loss();
     let refuted: Vec<&Claim> = all.iter().copied().filter(refuted).collect();
-    let open = |claim: &&Claim| claim.verdict == Verdict::NotSupported;
-    let open: Vec<&Claim> = all.iter().copied().filter(open).collect();
+    let open = |claim: &&&Claim| claim.verdict == Verdict::NotSupported;
+    let open = all.iter().filter(open).count();
     let supported = all
         .iter()
         .filter(|claim| claim.verdict == Verdict::Supported);
@@ -60,10 +60,9 @@ fn first_paragraph(report: &Report<'_>) -> Markup {
             @if !refuted.is_empty() {
                 "Contradicted, too: " (list(&refuted)) ". "
             }
-            @if open.is_empty() {
-                "None is left open. "
-            } @else {
-                "Not supported, since the interval holds both or there is none: " (list(&open)) ". "
+            @if open > 0 {
+                (open) " more " (if open == 1 { "is" } else { "are" })
+                " not supported, since the interval holds both sides of the threshold or there is none. "
             }
             (supported.count()) " of " (count(all.len(), "claim")) " " (if all.len() == 1 { "is" } else { "are" })
             " supported."

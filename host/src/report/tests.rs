@@ -53,8 +53,8 @@ fn the_first_paragraph_says_what_is_lost_and_what_is_open() {
     assert_eq!(
         between(&html, "<p class=\"first\">", "</p>"),
         "Natural gradient loses, or falls short of what was claimed for it, on 2 claims: “Half is little”; “A rival \
-         is less”. Not supported, since the interval holds both or there is none: “What is never measured \
-         holds”. 2 of 4 claims are supported."
+         is less”. 1 more is not supported, since the interval holds both sides of the threshold or there is \
+         none. 2 of 4 claims are supported."
     );
     let first = html.find("<p").expect("a paragraph");
     assert!(html[first..].starts_with("<p class=\"first\">"));

@@ -42,7 +42,8 @@ impl Course {
             error,
             least: error,
             reached: None,
-            by_updates: vec![(0.0, error)],
+            // From the first update on, for an axis that is logarithmic.
+            by_updates: Vec::new(),
             by_macs: vec![(0.0, error)],
             started: Instant::now(),
             clock: vec![(0.0, 0.0)],

@@ -268,6 +268,7 @@ fn reached(results: &Results<'_>, arm: &str) -> (usize, usize) {
 }
 
 fn seen(results: &Results<'_>) -> String {
+    // Where a run has missed the target there is no number of its arm to be put in order.
     let order = |name: &str| {
         let mut arms: Vec<(f64, &str)> = METHODS
             .iter()
@@ -276,7 +277,7 @@ fn seen(results: &Results<'_>) -> String {
             .collect();
         arms.sort_by(|a, b| a.0.total_cmp(&b.0));
         let shown = arms.iter().map(|(value, label)| match name {
-            UPDATES_AT_LEAST => format!("{label} {value:.0}"),
+            UPDATES => format!("{label} {value:.0}"),
             _ => format!("{label} {}", rounded(value / 1e9, 2)),
         });
         shown.collect::<Vec<_>>().join(", ")
@@ -291,15 +292,15 @@ fn seen(results: &Results<'_>) -> String {
         "Every run reached the target.".into()
     } else {
         format!(
-            "The target was not reached within the budget by {}; for those runs the budget stands in these lists.",
+            "The target was not reached within the budget by {}, which are not in these lists.",
             missed.join(", ")
         )
     };
     format!(
         "Updates to the target, from the fewest: {}. Arithmetic to the target in billions of \
          multiply-accumulates, from the least: {}. {missed}",
-        order(UPDATES_AT_LEAST),
-        order(MACS_AT_LEAST),
+        order(UPDATES),
+        order(MACS),
     )
 }
 
