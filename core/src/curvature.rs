@@ -7,6 +7,8 @@
 //! A step knows its curvature as a type that implements [`Curvature`]: [`Natural`], [`Empirical`] or
 //! [`Newton`].
 
+use core::marker::PhantomData;
+
 use crate::data::{Batch, Labels};
 use crate::error::Error;
 use crate::kernels;
@@ -16,8 +18,10 @@ use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
 use crate::workspace::exact;
 
+use self::sealed::Forward;
+
 /// Which curvature a step divides the gradient by, as a type.
-pub trait Curvature<T: Scalar>: Copy + Default + sealed::Sealed {
+pub trait Curvature<T: Scalar>: Copy + Default + sealed::Product<T> {
     /// Whether it looks at the targets of the metric batch.
     const LABELS: Labels;
 
@@ -26,32 +30,54 @@ pub trait Curvature<T: Scalar>: Copy + Default + sealed::Sealed {
 
     /// The pass of a length.
     const LENGTH_PASS: Pass;
+}
 
-    /// The curvature over the examples of a step.
-    type Operator<'a, const TILE: usize>: LinearOperator<T>;
-
-    /// It, with `structure` times the metric of the hidden units beside it (structural damping; 0 for none).
-    fn over<const TILE: usize>(examples: Examples<'_, T>, structure: T)
-    -> Self::Operator<'_, TILE>;
-
-    /// How many examples the operator has loaded.
-    fn loaded<const TILE: usize>(operator: &Self::Operator<'_, TILE>) -> usize;
-
-    /// Adds one part of vᵀCv to `quad`, C without `structure`, and raises `reach` to the largest change |Jᵦv| of a
-    /// logit. There are as many parts as of a product; `spare` `[P]` is memory that may be
-    /// overwritten.
-    fn add_length_part<const TILE: usize>(
-        operator: &mut Self::Operator<'_, TILE>,
-        part: usize,
-        v: &[T],
-        spare: &mut [T],
-        quad: &mut T,
-        reach: &mut T,
-    );
+/// A curvature (1/B) Σᵦ JᵦᵀQᵦQᵦᵀJᵦ whose Q has few columns, so that its diagonal is a sum of squares.
+pub trait Factored<T: Scalar>: Curvature<T> + sealed::Columns<T> {
+    /// The pass of a column: its scratch memory and its arithmetic.
+    const COLUMN_PASS: Pass;
 }
 
 mod sealed {
-    pub trait Sealed {}
+    use crate::mlp::Tile;
+    use crate::plan::Model;
+    use crate::scalar::Scalar;
+
+    /// A tile of the examples after its forward pass, and the network that it went through.
+    pub struct Forward<'a, T, const TILE: usize> {
+        pub(super) tile: Tile<'a, T, TILE>,
+        pub(super) model: Model<'a>,
+        pub(super) params: &'a [T],
+    }
+
+    /// What a curvature makes of a tile that has the tangents of a vector v.
+    pub trait Product<T: Scalar> {
+        /// Adds Cv to `out` and vᵀCv to `quad`, with `structure` times the metric of the hidden units in C.
+        fn add_product<const TILE: usize>(
+            forward: &mut Forward<'_, T, TILE>,
+            v: &[T],
+            structure: T,
+            out: &mut [T],
+            quad: &mut T,
+        );
+
+        /// Adds vᵀCv to `quad`; `spare` `[P]` is memory that may be overwritten.
+        fn add_form<const TILE: usize>(
+            forward: &mut Forward<'_, T, TILE>,
+            v: &[T],
+            spare: &mut [T],
+            quad: &mut T,
+        );
+    }
+
+    /// The columns of Q.
+    pub trait Columns<T: Scalar> {
+        /// How many there are.
+        fn columns(model: &Model<'_>) -> usize;
+
+        /// Seeds the tile with one of them.
+        fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize);
+    }
 }
 
 /// The Fisher information: see [`Fisher`]. The natural gradient's own.
@@ -69,41 +95,47 @@ pub struct Empirical;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Newton;
 
-impl sealed::Sealed for Natural {}
-impl sealed::Sealed for Empirical {}
-impl sealed::Sealed for Newton {}
-
 impl<T: Scalar> Curvature<T> for Natural {
     const LABELS: Labels = Labels::Unused;
     const PASS: Pass = Pass::Product;
     const LENGTH_PASS: Pass = Pass::Jvp;
-    type Operator<'a, const TILE: usize> = Fisher<'a, T, TILE>;
+}
 
-    fn over<const TILE: usize>(examples: Examples<'_, T>, structure: T) -> Fisher<'_, T, TILE> {
-        Fisher {
-            examples,
-            structure,
-        }
+impl<T: Scalar> Factored<T> for Natural {
+    const COLUMN_PASS: Pass = Pass::Vjp;
+}
+
+impl<T: Scalar> sealed::Product<T> for Natural {
+    fn add_product<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
+        _: &[T],
+        structure: T,
+        out: &mut [T],
+        quad: &mut T,
+    ) {
+        let form = forward.tile.seed_metric(&forward.model);
+        forward.backward(form, structure, out, quad);
     }
 
-    fn loaded<const TILE: usize>(operator: &Fisher<'_, T, TILE>) -> usize {
-        operator.examples.loaded
-    }
-
-    fn add_length_part<const TILE: usize>(
-        operator: &mut Fisher<'_, T, TILE>,
-        part: usize,
-        v: &[T],
+    fn add_form<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
+        _: &[T],
         _: &mut [T],
         quad: &mut T,
-        reach: &mut T,
     ) {
-        let Examples { model, params, .. } = operator.examples;
-        let mut tile = operator.examples.load::<TILE>(Pass::Product, part);
-        tile.forward_tangent(&model, params, v);
-        let form = tile.seed_metric(&model);
-        tile.add_forms(&form, quad);
-        tile.raise_reach(&model, reach);
+        let form = forward.tile.seed_metric(&forward.model);
+        forward.tile.add_forms(&form, quad);
+    }
+}
+
+/// H = QQᵀ at the outputs, a column for each of them.
+impl<T: Scalar> sealed::Columns<T> for Natural {
+    fn columns(model: &Model<'_>) -> usize {
+        model.dim_out()
+    }
+
+    fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize) {
+        forward.tile.seed_root(&forward.model, column);
     }
 }
 
@@ -111,37 +143,43 @@ impl<T: Scalar> Curvature<T> for Empirical {
     const LABELS: Labels = Labels::Needed;
     const PASS: Pass = Pass::Product;
     const LENGTH_PASS: Pass = Pass::Jvp;
-    type Operator<'a, const TILE: usize> = EmpiricalFisher<'a, T, TILE>;
+}
 
-    fn over<const TILE: usize>(
-        examples: Examples<'_, T>,
+impl<T: Scalar> Factored<T> for Empirical {
+    const COLUMN_PASS: Pass = Pass::Gradient;
+}
+
+impl<T: Scalar> sealed::Product<T> for Empirical {
+    fn add_product<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
+        _: &[T],
         structure: T,
-    ) -> EmpiricalFisher<'_, T, TILE> {
-        EmpiricalFisher {
-            examples,
-            structure,
-        }
+        out: &mut [T],
+        quad: &mut T,
+    ) {
+        let form = forward.seed_gradients();
+        forward.backward(form, structure, out, quad);
     }
 
-    fn loaded<const TILE: usize>(operator: &EmpiricalFisher<'_, T, TILE>) -> usize {
-        operator.examples.loaded
-    }
-
-    fn add_length_part<const TILE: usize>(
-        operator: &mut EmpiricalFisher<'_, T, TILE>,
-        part: usize,
-        v: &[T],
+    fn add_form<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
+        _: &[T],
         _: &mut [T],
         quad: &mut T,
-        reach: &mut T,
     ) {
-        let Examples { model, params, .. } = operator.examples;
-        let mut tile = operator.examples.load::<TILE>(Pass::Product, part);
-        tile.forward_tangent(&model, params, v);
-        let mut sum = T::ZERO;
-        let form = tile.seed_gradients(&model, T::ZERO, &mut sum);
-        tile.add_forms(&form, quad);
-        tile.raise_reach(&model, reach);
+        let form = forward.seed_gradients();
+        forward.tile.add_forms(&form, quad);
+    }
+}
+
+/// One column, the residual: its squares are *per example*, which the square of the batch gradient is not.
+impl<T: Scalar> sealed::Columns<T> for Empirical {
+    fn columns(_: &Model<'_>) -> usize {
+        1
+    }
+
+    fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, _: usize) {
+        forward.tile.seed_unscaled_residual(&forward.model);
     }
 }
 
@@ -149,32 +187,50 @@ impl<T: Scalar> Curvature<T> for Newton {
     const LABELS: Labels = Labels::Needed;
     const PASS: Pass = Pass::Hessian;
     const LENGTH_PASS: Pass = Pass::Hessian;
-    type Operator<'a, const TILE: usize> = Hessian<'a, T, TILE>;
+}
 
-    fn over<const TILE: usize>(examples: Examples<'_, T>, structure: T) -> Hessian<'_, T, TILE> {
-        Hessian {
-            examples,
-            structure,
-        }
+impl<T: Scalar> sealed::Product<T> for Newton {
+    fn add_product<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
+        v: &[T],
+        structure: T,
+        out: &mut [T],
+        quad: &mut T,
+    ) {
+        let Forward {
+            tile,
+            model,
+            params,
+        } = forward;
+        tile.backward_tangent(model, params, v, structure, out, quad);
     }
 
-    fn loaded<const TILE: usize>(operator: &Hessian<'_, T, TILE>) -> usize {
-        operator.examples.loaded
-    }
-
-    fn add_length_part<const TILE: usize>(
-        operator: &mut Hessian<'_, T, TILE>,
-        part: usize,
+    fn add_form<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
         v: &[T],
         spare: &mut [T],
         quad: &mut T,
-        reach: &mut T,
     ) {
-        let Examples { model, params, .. } = operator.examples;
-        let mut tile = operator.examples.load::<TILE>(Pass::Hessian, part);
-        tile.forward_tangent(&model, params, v);
-        tile.raise_reach(&model, reach);
-        tile.backward_tangent(&model, params, v, T::ZERO, spare, quad);
+        Self::add_product(forward, v, T::ZERO, spare, quad);
+    }
+}
+
+impl<T: Scalar, const TILE: usize> Forward<'_, T, TILE> {
+    /// Seeds the tile for a product with per-example gradients that nothing is taken off from; returns the forms.
+    fn seed_gradients(&mut self) -> [T; TILE] {
+        let mut sum = T::ZERO;
+        self.tile.seed_gradients(&self.model, T::ZERO, &mut sum)
+    }
+
+    /// A product, from the seeds that the tile has and from their forms.
+    fn backward(&mut self, mut form: [T; TILE], structure: T, out: &mut [T], quad: &mut T) {
+        let Self {
+            tile,
+            model,
+            params,
+        } = self;
+        tile.backward_structural(model, params, structure, out, &mut form);
+        tile.add_forms(&form, quad);
     }
 }
 
@@ -213,33 +269,61 @@ impl<'a, T: Scalar> Examples<'a, T> {
         tiles::<TILE>(self.batch.len(&self.model))
     }
 
-    fn load<const TILE: usize>(&mut self, pass: Pass, index: usize) -> Tile<'_, T, TILE> {
+    fn forward<const TILE: usize>(&mut self, pass: Pass, index: usize) -> Forward<'_, T, TILE> {
         let Self { model, params, .. } = *self;
         let mut tile = Tile::carve(&model, pass, &mut *self.scratch);
         tile.load(&model, &self.batch, index, self.total);
         tile.forward(&model, params);
         self.loaded = self.loaded.saturating_add(tile.lanes());
-        tile
+        Forward {
+            tile,
+            model,
+            params,
+        }
     }
+}
+
+/// A curvature over a batch as an operator: [`Fisher`], [`EmpiricalFisher`] or [`Hessian`].
+///
+/// Cost of a product: [`Curvature::PASS`] per example.
+pub struct CurvatureOperator<'a, T, C, const TILE: usize> {
+    examples: Examples<'a, T>,
+    structure: T,
+    curvature: PhantomData<C>,
 }
 
 /// The Fisher information F = E_x E_{t ~ p(t|x)} [∇log p ∇log pᵀ] = (1/B) Σ JᵦᵀHᵦJᵦ, with the examples for
 /// the law of x. Equal to the extended Gauss-Newton matrix for these likelihoods; it needs no targets.
 ///
-/// Cost of a product: [`Pass::Product`] per example. `quad` is a sum of terms that are not negative.
-/// Reference: Pascanu & Bengio, equations 1, 7 and 8, section 5; algorithms 1.2 and 1.3.
-pub struct Fisher<'a, T, const TILE: usize> {
-    examples: Examples<'a, T>,
-    structure: T,
-}
+/// Cost of a product: [`Pass::Product`] per example. `quad` is a sum of terms that are not negative. Of
+/// [`Factored`]: H = QQᵀ has a column per output, so that diag(F) = (1/B) Σᵦ Σₖ (Jᵦᵀqₖ)², exactly.
+///
+/// Reference: Pascanu & Bengio, equations 1, 7 and 8, section 5; algorithms 1.2, 1.3 and 3.3 (Chapelle &
+/// Erhan 2011 estimate the diagonal by random signs).
+pub type Fisher<'a, T, const TILE: usize> = CurvatureOperator<'a, T, Natural, TILE>;
 
-impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
-    /// The Fisher of `mlp` over the inputs of `batch`; targets are not looked at.
+/// The empirical Fisher (1/B) Σ gᵦgᵦᵀ of per-example gradients: the targets are the data's, not the
+/// model's. Not a metric of the model; here for preconditioning, for TONGA and for comparison.
+///
+/// Cost of a product: [`Pass::Product`] per example; gᵦ·v comes from the R-operator, gᵦ·v = (p − t)·Jv. Of
+/// [`Factored`]: one column, so that its diagonal is (1/B) Σ gᵦ∘gᵦ.
+///
+/// Reference: Pascanu & Bengio, section 4; Martens 2010, section 4.7.
+pub type EmpiricalFisher<'a, T, const TILE: usize> = CurvatureOperator<'a, T, Empirical, TILE>;
+
+/// The Hessian of the mean loss. Symmetric, indefinite: `quad` may be negative.
+///
+/// Cost of a product: [`Pass::Hessian`] per example. Reference: Pearlmutter 1994.
+pub type Hessian<'a, T, const TILE: usize> = CurvatureOperator<'a, T, Newton, TILE>;
+
+impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T, C, TILE> {
+    /// The curvature of `mlp` over `batch`, which needs targets unless [`Curvature::LABELS`] says that they are
+    /// not looked at.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Data`].
     pub fn new(mlp: Mlp<'a, T, TILE>, batch: Batch<'a, T>) -> Result<Self, Error> {
-        let examples = Examples::admit(mlp, batch, Labels::Unused, Pass::Product)?;
+        let examples = Examples::admit(mlp, batch, C::LABELS, C::PASS)?;
         Ok(Self::over(examples))
     }
 
@@ -247,15 +331,17 @@ impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
         Self {
             examples,
             structure: T::ZERO,
+            curvature: PhantomData,
         }
     }
 
+    /// How many examples have been loaded.
     pub(crate) fn loaded(&self) -> usize {
         self.examples.loaded
     }
 
-    /// The Fisher with structural damping: F + `weight` · (1/B) Σ J_hᵀH_hJ_h over the hidden units h, each read
-    /// as an output of its own. A logistic unit is a Bernoulli mean, H = a(1 − a) by its
+    /// The curvature with structural damping: C + `weight` · (1/B) Σ J_hᵀH_hJ_h over the hidden units h, each
+    /// read as an output of its own. A logistic unit is a Bernoulli mean, H = a(1 − a) by its
     /// pre-activation; a tanh unit likewise for (1 + a)/2, H = 1 − a²; any other the mean of a Gaussian,
     /// H = φ′².
     ///
@@ -269,47 +355,61 @@ impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
         }
     }
 
-    /// Adds tile `part` of vᵀFv, vᵀFw and wᵀFw to `gram`, without a backward pass.
-    ///
-    /// Cost: [`Pass::Product`] per example, which is that of two R-operators and a forward pass.
-    pub(crate) fn add_gram_part(&mut self, part: usize, v: &[T], w: &[T], gram: &mut [T; 3]) {
-        let Examples { model, params, .. } = self.examples;
-        let mut tile = self.examples.load::<TILE>(Pass::Product, part);
-        let [vv, vw, ww] = gram;
-        tile.forward_tangent(&model, params, v);
-        let form = tile.seed_metric(&model);
-        tile.add_forms(&form, vv);
-        // The seeds of v are still there when the tangents of w are.
-        tile.forward_tangent(&model, params, w);
-        tile.add_seeds_along(&model, vw);
-        let form = tile.seed_metric(&model);
-        tile.add_forms(&form, ww);
+    /// The tile `part`, with the tangents of `v`.
+    fn tangents(&mut self, part: usize, v: &[T]) -> Forward<'_, T, TILE> {
+        let mut forward = self.examples.forward(C::PASS, part);
+        forward
+            .tile
+            .forward_tangent(&forward.model, forward.params, v);
+        forward
     }
 
-    /// The number of parts of [`Fisher::add_diagonal_part`]: K per tile.
+    /// Adds one part of vᵀCv to `quad`, C without its structure, and raises `reach` to the largest change |Jᵦv| of
+    /// a logit. There are as many parts as of a product; `spare` `[P]` is memory that may be
+    /// overwritten.
+    ///
+    /// Cost: [`Curvature::LENGTH_PASS`] per example.
+    pub(crate) fn add_length_part(
+        &mut self,
+        part: usize,
+        v: &[T],
+        spare: &mut [T],
+        quad: &mut T,
+        reach: &mut T,
+    ) {
+        let mut forward = self.tangents(part, v);
+        forward.tile.raise_reach(&forward.model, reach);
+        C::add_form(&mut forward, v, spare, quad);
+    }
+}
+
+impl<T: Scalar, C: Factored<T>, const TILE: usize> CurvatureOperator<'_, T, C, TILE> {
+    /// The number of parts of [`CurvatureOperator::add_diagonal_part`]: one per column and tile.
     pub fn diagonal_parts(&self) -> usize {
-        let outputs = self.examples.model.dim_out();
-        self.examples.tiles::<TILE>().saturating_mul(outputs)
+        let columns = C::columns(&self.examples.model);
+        self.examples.tiles::<TILE>().saturating_mul(columns)
     }
 
-    /// Adds one part of diag(F), exactly, to `out` `[P]`: one column of Q per output and tile, with
-    /// H = QQᵀ, so that diag(F) = (1/B) Σᵦ Σₖ (Jᵦᵀqₖ)². The columns are the outer loop, for the order of
-    /// summation not to depend on the tile.
+    /// Adds one part of the diagonal to `out` `[P]`: (Jᵦᵀqₖ)² of one column and tile. The columns are the outer
+    /// loop, for the order of summation not to depend on the tile.
     ///
-    /// Cost: [`Pass::Vjp`] per example and output. Reference: algorithms 3.3 (Chapelle & Erhan 2011
-    /// estimate it by random signs).
+    /// Cost: [`Factored::COLUMN_PASS`] per example and column.
     pub fn add_diagonal_part(&mut self, part: usize, out: &mut [T]) {
         let tiles = self.examples.tiles::<TILE>();
         let (Some(column), Some(index)) = (part.checked_div(tiles), part.checked_rem(tiles)) else {
             return;
         };
-        let (model, params) = (self.examples.model, self.examples.params);
-        let mut tile = self.examples.load::<TILE>(Pass::Vjp, index);
-        tile.seed_root(&model, column);
+        let mut forward = self.examples.forward::<TILE>(C::COLUMN_PASS, index);
+        C::seed(&mut forward, column);
+        let Forward {
+            mut tile,
+            model,
+            params,
+        } = forward;
         tile.backward_squared(&model, params, out);
     }
 
-    /// diag(F), exactly, into `out` `[P]`.
+    /// The diagonal, into `out` `[P]`.
     pub fn diagonal(&mut self, out: &mut [T]) {
         kernels::fill(T::ZERO, out);
         for part in 0..self.diagonal_parts() {
@@ -318,7 +418,30 @@ impl<'a, T: Scalar, const TILE: usize> Fisher<'a, T, TILE> {
     }
 }
 
-impl<T: Scalar, const TILE: usize> LinearOperator<T> for Fisher<'_, T, TILE> {
+impl<T: Scalar, const TILE: usize> Fisher<'_, T, TILE> {
+    /// Adds tile `part` of vᵀFv, vᵀFw and wᵀFw to `gram`, without a backward pass.
+    ///
+    /// Cost: [`Pass::Product`] per example, which is that of two R-operators and a forward pass.
+    pub(crate) fn add_gram_part(&mut self, part: usize, v: &[T], w: &[T], gram: &mut [T; 3]) {
+        let Forward {
+            mut tile,
+            model,
+            params,
+        } = self.tangents(part, v);
+        let [vv, vw, ww] = gram;
+        let form = tile.seed_metric(&model);
+        tile.add_forms(&form, vv);
+        // The seeds of v are still there when the tangents of w are.
+        tile.forward_tangent(&model, params, w);
+        tile.add_seeds_along(&model, vw);
+        let form = tile.seed_metric(&model);
+        tile.add_forms(&form, ww);
+    }
+}
+
+impl<T: Scalar, C: Curvature<T>, const TILE: usize> LinearOperator<T>
+    for CurvatureOperator<'_, T, C, TILE>
+{
     fn dim(&self) -> usize {
         self.examples.model.params()
     }
@@ -328,122 +451,9 @@ impl<T: Scalar, const TILE: usize> LinearOperator<T> for Fisher<'_, T, TILE> {
     }
 
     fn apply_part(&mut self, part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        let (model, params) = (self.examples.model, self.examples.params);
-        let mut tile = self.examples.load::<TILE>(Pass::Product, part);
-        tile.forward_tangent(&model, params, v);
-        let mut form = tile.seed_metric(&model);
-        tile.backward_structural(&model, params, self.structure, out, &mut form);
-        tile.add_forms(&form, quad);
-    }
-}
-
-/// The Hessian of the mean loss. Symmetric, indefinite: `quad` may be negative.
-///
-/// Cost of a product: [`Pass::Hessian`] per example. Reference: Pearlmutter 1994.
-pub struct Hessian<'a, T, const TILE: usize> {
-    examples: Examples<'a, T>,
-    structure: T,
-}
-
-impl<'a, T: Scalar, const TILE: usize> Hessian<'a, T, TILE> {
-    /// The Hessian of `mlp` over `batch`, which needs targets.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Data`].
-    pub fn new(mlp: Mlp<'a, T, TILE>, batch: Batch<'a, T>) -> Result<Self, Error> {
-        let examples = Examples::admit(mlp, batch, Labels::Needed, Pass::Hessian)?;
-        Ok(Self {
-            examples,
-            structure: T::ZERO,
-        })
-    }
-}
-
-impl<T: Scalar, const TILE: usize> LinearOperator<T> for Hessian<'_, T, TILE> {
-    fn dim(&self) -> usize {
-        self.examples.model.params()
-    }
-
-    fn parts(&self) -> usize {
-        self.examples.tiles::<TILE>()
-    }
-
-    fn apply_part(&mut self, part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        let (model, params) = (self.examples.model, self.examples.params);
-        let mut tile = self.examples.load::<TILE>(Pass::Hessian, part);
-        tile.forward_tangent(&model, params, v);
-        tile.backward_tangent(&model, params, v, self.structure, out, quad);
-    }
-}
-
-/// The empirical Fisher (1/B) Σ gᵦgᵦᵀ of per-example gradients: the targets are the data's, not the
-/// model's. Not a metric of the model; here for preconditioning, for TONGA and for comparison.
-///
-/// Cost of a product: [`Pass::Product`] per example; gᵦ·v comes from the R-operator, gᵦ·v = (p − t)·Jv.
-/// Reference: Pascanu & Bengio, section 4.
-pub struct EmpiricalFisher<'a, T, const TILE: usize> {
-    examples: Examples<'a, T>,
-    structure: T,
-}
-
-impl<'a, T: Scalar, const TILE: usize> EmpiricalFisher<'a, T, TILE> {
-    /// The empirical Fisher of `mlp` over `batch`, which needs targets.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Data`].
-    pub fn new(mlp: Mlp<'a, T, TILE>, batch: Batch<'a, T>) -> Result<Self, Error> {
-        let examples = Examples::admit(mlp, batch, Labels::Needed, Pass::Product)?;
-        Ok(Self::over(examples))
-    }
-
-    pub(crate) fn over(examples: Examples<'a, T>) -> Self {
-        Self {
-            examples,
-            structure: T::ZERO,
-        }
-    }
-
-    pub(crate) fn loaded(&self) -> usize {
-        self.examples.loaded
-    }
-
-    /// Adds one tile of the diagonal, (1/B) Σ gᵦ∘gᵦ, to `out` `[P]`: *per-example* squares, which the
-    /// square of the batch gradient is not. There are [`LinearOperator::parts`] of them.
-    ///
-    /// Cost: [`Pass::Gradient`] per example. Reference: Martens 2010, section 4.7.
-    pub fn add_diagonal_part(&mut self, part: usize, out: &mut [T]) {
-        let (model, params) = (self.examples.model, self.examples.params);
-        let mut tile = self.examples.load::<TILE>(Pass::Gradient, part);
-        tile.seed_unscaled_residual(&model);
-        tile.backward_squared(&model, params, out);
-    }
-
-    /// The diagonal (1/B) Σ gᵦ∘gᵦ, into `out` `[P]`.
-    pub fn diagonal(&mut self, out: &mut [T]) {
-        kernels::fill(T::ZERO, out);
-        for part in 0..self.parts() {
-            self.add_diagonal_part(part, out);
-        }
-    }
-}
-
-impl<T: Scalar, const TILE: usize> LinearOperator<T> for EmpiricalFisher<'_, T, TILE> {
-    fn dim(&self) -> usize {
-        self.examples.model.params()
-    }
-
-    fn parts(&self) -> usize {
-        self.examples.tiles::<TILE>()
-    }
-
-    fn apply_part(&mut self, part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        let (model, params) = (self.examples.model, self.examples.params);
-        let mut tile = self.examples.load::<TILE>(Pass::Product, part);
-        tile.forward_tangent(&model, params, v);
-        let mut sum = T::ZERO;
-        let mut form = tile.seed_gradients(&model, T::ZERO, &mut sum);
-        tile.backward_structural(&model, params, self.structure, out, &mut form);
-        tile.add_forms(&form, quad);
+        let structure = self.structure;
+        let mut forward = self.tangents(part, v);
+        C::add_product(&mut forward, v, structure, out, quad);
     }
 }
 
@@ -536,8 +546,11 @@ impl<T: Scalar, const TILE: usize> LinearOperator<T> for GradientCovariance<'_, 
             kernels::axpy(-self.sum, self.mean, out);
             return;
         }
-        let (model, params) = (self.examples.model, self.examples.params);
-        let mut tile = self.examples.load::<TILE>(Pass::Product, part);
+        let Forward {
+            mut tile,
+            model,
+            params,
+        } = self.examples.forward::<TILE>(Pass::Product, part);
         tile.forward_tangent(&model, params, v);
         let form = tile.seed_gradients(&model, self.along, &mut self.sum);
         tile.backward(&model, params, out);

@@ -20,7 +20,7 @@
 use super::bfgs::{Bfgs, Next, Search, Variables, Verdict};
 use super::objective::{DiagonalPass, GradientPass, Inspection, LossPass, examples_macs};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, sealed};
-use crate::curvature::{Examples, Fisher};
+use crate::curvature::{Empirical, Examples, Fisher, Natural};
 use crate::data::{Labels, Metric};
 use crate::dense::{self, Eigen, Spectrum};
 use crate::error::Error;
@@ -358,14 +358,14 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             }
             Phase::FisherDiagonal(pass) => {
                 let examples = examples(frame.scratch, metric, step.metric_total);
-                if pass.fisher::<T, TILE>(examples, fisher, &mut step.macs) {
+                if pass.advance::<T, Natural, TILE>(examples, fisher, &mut step.macs) {
                     step.shift = self.shift(fisher, l2.strength);
                     step.phase = Self::diagonals(false);
                 }
             }
             Phase::Squares(pass) => {
                 let examples = examples(frame.scratch, batch, step.gradient.total);
-                if pass.squares::<T, TILE>(examples, squares, &mut step.macs) {
+                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs) {
                     step.shift = self.shift(squares, l2.strength);
                     step.phase = Phase::Vector;
                 }

@@ -1,12 +1,11 @@
 //! The objective L(θ) = Σ wᵦ ℓᵦ / Σ wᵦ + ½ l₂ |θ − θ₀|², in slices.
 
 use super::{Frame, Progress};
-use crate::curvature::{EmpiricalFisher, Examples, Fisher};
+use crate::curvature::{CurvatureOperator, Examples, Factored};
 use crate::data::{Batch, Labels};
 use crate::error::Error;
 use crate::kernels;
 use crate::mlp::{Tile, gradient_tile, tiles};
-use crate::operator::LinearOperator;
 use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
 use crate::workspace::ShapeError;
@@ -273,42 +272,22 @@ impl DiagonalPass {
         Self { part: 0 }
     }
 
-    /// One part of diag(F) over the examples of the metric; whether it was the last.
-    pub(crate) fn fisher<T: Scalar, const TILE: usize>(
+    /// One part of the diagonal of a curvature over `examples`; whether it was the last.
+    pub(crate) fn advance<T: Scalar, C: Factored<T>, const TILE: usize>(
         &mut self,
         examples: Examples<'_, T>,
         out: &mut [T],
         macs: &mut u64,
     ) -> bool {
         let model = examples.model;
-        let mut operator = Fisher::<T, TILE>::over(examples);
-        self.begin(out);
-        operator.add_diagonal_part(self.part, out);
-        *macs = macs.saturating_add(examples_macs(&model, Pass::Vjp, operator.loaded()));
-        self.part = self.part.saturating_add(1);
-        self.part >= operator.diagonal_parts()
-    }
-
-    /// One part of (1/B) Σ gᵦ∘gᵦ over the examples of the gradient; whether it was the last.
-    pub(crate) fn squares<T: Scalar, const TILE: usize>(
-        &mut self,
-        examples: Examples<'_, T>,
-        out: &mut [T],
-        macs: &mut u64,
-    ) -> bool {
-        let model = examples.model;
-        let mut operator = EmpiricalFisher::<T, TILE>::over(examples);
-        self.begin(out);
-        operator.add_diagonal_part(self.part, out);
-        *macs = macs.saturating_add(examples_macs(&model, Pass::Gradient, operator.loaded()));
-        self.part = self.part.saturating_add(1);
-        self.part >= operator.parts()
-    }
-
-    fn begin<T: Scalar>(self, out: &mut [T]) {
+        let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples);
         if self.part == 0 {
             kernels::fill(T::ZERO, out);
         }
+        curvature.add_diagonal_part(self.part, out);
+        *macs = macs.saturating_add(examples_macs(&model, C::COLUMN_PASS, curvature.loaded()));
+        self.part = self.part.saturating_add(1);
+        self.part >= curvature.diagonal_parts()
     }
 }
 

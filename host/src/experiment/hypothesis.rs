@@ -88,10 +88,12 @@ impl Threshold {
 
 impl fmt::Display for Threshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // With the sign that type has for a number below zero, as in the effects beside it.
+        let number = |bound: &f64| bound.to_string().replace('-', "−");
         match self {
-            Self::AtMost(most) => write!(f, "≤ {most}"),
-            Self::AtLeast(least) => write!(f, "≥ {least}"),
-            Self::Between(least, most) => write!(f, "{least} to {most}"),
+            Self::AtMost(most) => write!(f, "≤ {}", number(most)),
+            Self::AtLeast(least) => write!(f, "≥ {}", number(least)),
+            Self::Between(least, most) => write!(f, "{} to {}", number(least), number(most)),
         }
     }
 }
@@ -161,6 +163,6 @@ mod tests {
             let text = serde_json::to_string(&threshold).unwrap();
             assert_eq!(serde_json::from_str::<Threshold>(&text).unwrap(), threshold);
         }
-        assert_eq!(Threshold::Between(0.95, 1.05).to_string(), "0.95 to 1.05");
+        assert_eq!(Threshold::Between(-0.95, 1.05).to_string(), "−0.95 to 1.05");
     }
 }

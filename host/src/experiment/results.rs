@@ -119,7 +119,8 @@ impl<'a> Results<'a> {
         Estimate::geometric_mean(pairs.into_iter().map(|(a, b)| a / b))
     }
 
-    /// The curve called `name` of an arm, as `average` of the seeds with its interval, at each x.
+    /// The curve called `name` of an arm, as `average` of the seeds with its interval, at each x that all of
+    /// them have: beyond the shortest curve the mean would be over other seeds.
     pub fn band(
         &self,
         arm: &str,
@@ -127,9 +128,13 @@ impl<'a> Results<'a> {
         average: impl Fn(Vec<f64>) -> Estimate,
     ) -> Vec<Point> {
         let mut columns: BTreeMap<u64, (f64, Vec<f64>)> = BTreeMap::new();
+        let mut runs = 0;
         for (_, outcome) in self.outcomes(Role::Judging, arm) {
-            let series = outcome.series().find(|(known, _)| *known == name);
-            for (x, y) in series.into_iter().flat_map(|(_, points)| points) {
+            let Some((_, curve)) = outcome.series().find(|(known, _)| *known == name) else {
+                continue;
+            };
+            runs += 1;
+            for (x, y) in curve {
                 let column = columns
                     .entry(x.to_bits())
                     .or_insert_with(|| (*x, Vec::new()));
@@ -138,6 +143,7 @@ impl<'a> Results<'a> {
         }
         let mut points: Vec<Point> = columns
             .into_values()
+            .filter(|(_, values)| values.len() == runs)
             .map(|(x, values)| average(values).at(x))
             .collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));

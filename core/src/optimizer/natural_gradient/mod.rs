@@ -21,7 +21,7 @@ pub(super) use self::step::NaturalStep;
 use self::step::Phase;
 use super::objective::{DiagonalPass, Inspection, LossPass, examples_macs};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, SolveReport, sealed};
-use crate::curvature::{Curvature, Examples, Natural};
+use crate::curvature::{Curvature, CurvatureOperator, Empirical, Examples, Natural};
 use crate::damping::{Damping, DampingMetric, Marquardt};
 use crate::data::{Labels, Metric};
 use crate::error::Error;
@@ -354,7 +354,7 @@ where
             }
             Phase::FisherDiagonal(pass) => {
                 let examples = metric_examples(frame.scratch, step.metric_total);
-                if pass.fisher::<T, TILE>(examples, fisher, &mut step.macs) {
+                if pass.advance::<T, Natural, TILE>(examples, fisher, &mut step.macs) {
                     step.fisher_mean = kernels::sum(fisher) / T::of_count(n);
                     step.phase = Self::diagonals(false);
                 }
@@ -368,7 +368,7 @@ where
                     total: step.gradient.total,
                     loaded: 0,
                 };
-                if pass.squares::<T, TILE>(examples, squares, &mut step.macs) {
+                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs) {
                     step.phase = Phase::Solve;
                 }
             }
@@ -382,7 +382,8 @@ where
                 let metric = &self.damping.metric;
                 let form = metric.form(step.damping, l2.strength, step.fisher_mean);
                 let examples = metric_examples(frame.scratch, step.metric_total);
-                let mut curvature = C::over::<TILE>(examples, metric.structure(step.damping));
+                let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples)
+                    .with_structure(metric.structure(step.damping));
                 let advance = {
                     let damping = D::operator(n, diagonals, form);
                     let system = System {
@@ -392,7 +393,7 @@ where
                     };
                     S::advance(&mut step.solver, system, &self.stop, solver)
                 };
-                let macs = examples_macs(&model, C::PASS, C::loaded(&curvature));
+                let macs = examples_macs(&model, C::PASS, curvature.loaded());
                 step.macs = step.macs.saturating_add(macs);
                 let damping = step.damping;
                 match advance {
@@ -450,10 +451,10 @@ where
                 let (direction, spare) =
                     Self::chosen(&step.solver, step.chosen, step.direction, solver, n);
                 let examples = metric_examples(frame.scratch, step.metric_total);
-                let mut curvature = C::over::<TILE>(examples, T::ZERO);
+                let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples);
                 let (quad, reach) = (&mut step.quad, &mut step.reach);
-                C::add_length_part(&mut curvature, *part, direction, spare, quad, reach);
-                let macs = examples_macs(&model, C::LENGTH_PASS, C::loaded(&curvature));
+                curvature.add_length_part(*part, direction, spare, quad, reach);
+                let macs = examples_macs(&model, C::LENGTH_PASS, curvature.loaded());
                 step.macs = step.macs.saturating_add(macs);
                 *part = part.saturating_add(1);
                 if *part >= curvature.parts() {

@@ -27,7 +27,7 @@ pub(super) struct Course {
 const LOOKS: u64 = 200;
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
-const fn float(count: u64) -> f64 {
+pub(super) const fn float(count: u64) -> f64 {
     count as f64
 }
 

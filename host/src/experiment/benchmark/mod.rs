@@ -170,7 +170,10 @@ impl Experiment for Benchmark {
         let mut settings = vec![
             ("images that train", size.training.to_string()),
             ("images that test", size.test.to_string()),
-            ("budget of MACs", size.budget.to_string()),
+            (
+                "budget, billion MACs",
+                setting(course::float(size.budget) / 1e9),
+            ),
             ("target of the squared error", setting(size.target)),
         ];
         for method in METHODS {
@@ -358,7 +361,7 @@ fn table(results: &Results<'_>) -> Table {
     let row = |method: &Method| {
         let (reached, runs) = reached(results, method.label);
         vec![
-            format!("{}, {}", method.label, method.setting(method.chosen)),
+            method.label.into(),
             format!("{reached} of {runs}"),
             geometric(results, method.label, UPDATES_AT_LEAST).to_string(),
             rounded(
