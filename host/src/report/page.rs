@@ -252,16 +252,28 @@ fn tabled(table: &Table) -> Markup {
 }
 
 fn choices(section: &Section) -> Markup {
+    let tuned = || {
+        let choices = section.choices.iter();
+        choices.filter_map(|(method, tuning)| Some((method, tuning.as_ref()?)))
+    };
+    let borne_out = tuned().filter(|(_, tuning)| tuning.best.as_ref() == Some(&tuning.chosen));
     html! {
         h3 { "How the settings were chosen" }
         p {
             "On seeds that judge nothing, from grids of as many settings for every method. The choices are part of \
-             the code."
+             the code. "
+            @if tuned().count() == 0 {
+                "The tuning runs are not among those of this report; they are part of the full scale."
+            } @else {
+                "The tuning runs bear out " (borne_out.count()) " of " (count(tuned().count(), "choice")) "."
+            }
         }
-        @for (method, confirmation) in &section.choices {
-            @match confirmation {
-                None => p { (method) ": the tuning runs are not among these." },
-                Some(confirmation) => (choice(method, confirmation)),
+        @if tuned().count() > 0 {
+            details {
+                summary { "The grids and their scores, of which the least is best" }
+                div class="grids" {
+                    @for (method, confirmation) in tuned() { (choice(method, confirmation)) }
+                }
             }
         }
     }

@@ -79,7 +79,7 @@ fn claims_are_judged_by_their_intervals() {
 fn the_page_tells_what_is_missing_tuned_and_smoke() {
     let whole = html(&archive(Scale::Quick, "0/1"));
     assert!(!whole.contains("Incomplete") && !whole.contains("smoke"));
-    assert!(whole.contains("the tuning runs are not among these"));
+    assert!(whole.contains("The tuning runs are not among those of this report"));
     let part = html(&archive(Scale::Quick, "0/3"));
     assert!(
         part.contains("Incomplete: 4 of 6 planned runs are missing"),
