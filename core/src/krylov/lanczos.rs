@@ -17,16 +17,22 @@
 
 use super::history::History;
 use super::tridiagonal::{Factor, length};
-use super::{Advance, Iteration, Solve, Start, Status, Stop, System};
+use super::{Advance, Iteration, Solve, Solver, Start, Status, Stop, System};
 use crate::kernels;
 use crate::scalar::Scalar;
 use crate::workspace::Arena;
+
+/// A method that solves along the Lanczos process.
+pub trait Lanczos {
+    /// How it makes x.
+    type Directions<T: Scalar>: Directions<T>;
+}
 
 /// How x is made of the vectors v: what differs between the methods.
 ///
 /// Each keeps two vectors, `older` and `newer`, of columns k − 2 and k − 1, which start as 0. Column k takes
 /// the place of `older`, and the two change names.
-pub(super) trait Directions<T: Scalar>: Copy {
+pub trait Directions<T: Scalar>: Copy {
     /// Before the first column.
     fn begin() -> Self;
 
@@ -44,7 +50,7 @@ pub(super) trait Directions<T: Scalar>: Copy {
 }
 
 /// The vectors of a solve.
-pub(super) struct Vectors<'m, T> {
+pub struct Vectors<'m, T> {
     pub(super) x: &'m mut [T],
     pub(super) v: &'m mut [T],
     z: &'m mut [T],
@@ -54,7 +60,7 @@ pub(super) struct Vectors<'m, T> {
 }
 
 impl<'m, T> Vectors<'m, T> {
-    pub(super) const COUNT: usize = 6;
+    const COUNT: usize = 6;
 
     /// z and y, `older` and `newer` the other way round where `swapped`.
     fn carve(memory: &'m mut [T], n: usize, swapped: bool) -> Self {
@@ -104,7 +110,7 @@ enum Phase {
 
 /// The state of a solve between two slices.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Course<T, D> {
+pub struct Course<T, D> {
     phase: Phase,
     start: Start,
     count: u16,
@@ -124,8 +130,41 @@ pub(super) struct Course<T, D> {
 /// A residual that is computed anew may exceed what T has said of it, or the tolerance, by that factor.
 const TRUST: f64 = 2.0;
 
+impl<T: Scalar, M: Lanczos> Solver<T> for M {
+    const VECTORS: usize = Vectors::<T>::COUNT;
+
+    type State = Course<T, M::Directions<T>>;
+
+    fn begin(start: Start) -> Self::State {
+        Course::begin(start)
+    }
+
+    fn advance(
+        state: &mut Self::State,
+        system: System<'_, T>,
+        stop: &Stop<T>,
+        memory: &mut [T],
+    ) -> Advance<T> {
+        state.advance(system, stop, memory)
+    }
+
+    fn iterates(_state: &Self::State) -> usize {
+        1
+    }
+
+    fn iterate<'m>(
+        state: &Self::State,
+        memory: &'m mut [T],
+        n: usize,
+        _age: usize,
+    ) -> (&'m [T], [&'m mut [T]; 2]) {
+        let Vectors { x, v, z, .. } = Vectors::carve(memory, n, state.swapped);
+        (x, [v, z])
+    }
+}
+
 impl<T: Scalar, D: Directions<T>> Course<T, D> {
-    pub(super) fn begin(start: Start) -> Self {
+    fn begin(start: Start) -> Self {
         let zero = T::ZERO;
         Self {
             phase: Phase::Start,
@@ -141,12 +180,6 @@ impl<T: Scalar, D: Directions<T>> Course<T, D> {
             swapped: false,
             history: History::new(),
         }
-    }
-
-    /// After the end: x, and two vectors that are free for other use.
-    pub(super) fn iterate<'m>(&self, memory: &'m mut [T], n: usize) -> (&'m [T], [&'m mut [T]; 2]) {
-        let Vectors { x, v, z, .. } = Vectors::carve(memory, n, self.swapped);
-        (x, [v, z])
     }
 
     fn iteration(&self) -> Iteration<T> {
@@ -203,7 +236,7 @@ impl<T: Scalar, D: Directions<T>> Course<T, D> {
         clippy::too_many_lines,
         reason = "the phases of an iteration, one after the other, are its story"
     )]
-    pub(super) fn advance(
+    fn advance(
         &mut self,
         System {
             operator,

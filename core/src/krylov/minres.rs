@@ -11,16 +11,15 @@
 //! stops falling at 2·10⁻³|b| against 2·10⁻⁴|b| for κ = 10⁴, and at 0.1|b| against 3·10⁻³|b| for κ = 10⁵,
 //! x itself and φ being about as good as the other's.
 
-use super::lanczos::{Course, Directions, Vectors};
+use super::lanczos::{Directions, Lanczos, Vectors};
 use super::tridiagonal::Factor;
-use super::{Advance, Solver, Start, Stop, System};
 use crate::scalar::Scalar;
 
 /// The minimum residual method: of all x in the Krylov space, the one with the smallest |b − Ax|.
 ///
 /// |r| is the norm of M⁻¹, √(r·M⁻¹r), here and in [`Iteration::residual`](super::Iteration::residual). It falls
 /// in every iteration, for an indefinite or singular A too; φ falls with it if A is positive definite, so
-/// that [`Stop::progress`] is a rule for those.
+/// that [`Stop::progress`](super::Stop::progress) is a rule for those.
 ///
 /// Where Ax = b has no solution the end is [`Status::LeastSquares`](super::Status::LeastSquares), with an x
 /// that holds an arbitrary part of A's null space: [`MinresQlp`](super::MinresQlp) is for that.
@@ -35,7 +34,7 @@ pub struct Minres;
 
 /// `newer` is d', `older` d'': all there is to know lies in vectors.
 #[derive(Clone, Copy, Debug)]
-struct Columns;
+pub struct Columns;
 
 impl<T: Scalar> Directions<T> for Columns {
     fn begin() -> Self {
@@ -66,38 +65,6 @@ impl<T: Scalar> Directions<T> for Columns {
     fn settle(&mut self, _vectors: &mut Vectors<'_, T>) {}
 }
 
-/// The state of a solve between two slices.
-#[derive(Clone, Copy, Debug)]
-pub struct State<T>(Course<T, Columns>);
-
-impl<T: Scalar> Solver<T> for Minres {
-    const VECTORS: usize = Vectors::<T>::COUNT;
-
-    type State = State<T>;
-
-    fn begin(start: Start) -> State<T> {
-        State(Course::begin(start))
-    }
-
-    fn advance(
-        state: &mut State<T>,
-        system: System<'_, T>,
-        stop: &Stop<T>,
-        memory: &mut [T],
-    ) -> Advance<T> {
-        state.0.advance(system, stop, memory)
-    }
-
-    fn iterates(_state: &State<T>) -> usize {
-        1
-    }
-
-    fn iterate<'m>(
-        state: &State<T>,
-        memory: &'m mut [T],
-        n: usize,
-        _age: usize,
-    ) -> (&'m [T], [&'m mut [T]; 2]) {
-        state.0.iterate(memory, n)
-    }
+impl Lanczos for Minres {
+    type Directions<T: Scalar> = Columns;
 }

@@ -15,9 +15,8 @@
 //! w'', whose part of x is final, so that the vectors are as many as those of MINRES; and the 7n operations
 //! more per iteration are nothing beside a product with A.
 
-use super::lanczos::{Course, Directions, Vectors};
+use super::lanczos::{Directions, Lanczos, Vectors};
 use super::tridiagonal::Factor;
-use super::{Advance, Solver, Start, Stop, System};
 use crate::scalar::Scalar;
 
 /// The minimum residual method in the form that finds the shortest x, whatever the rank of A.
@@ -55,7 +54,7 @@ pub struct MinresQlp;
 
 /// `newer` is w', `older` w''; and L's rows and u, as far as they are still needed.
 #[derive(Clone, Copy, Debug)]
-struct Columns<T> {
+pub struct Columns<T> {
     /// t, η and ϑ of row k − 2, which has no more changes to come but that of its γ.
     tau_older: T,
     eta_older: T,
@@ -142,38 +141,6 @@ fn quotient<T: Scalar>(a: T, b: T) -> T {
     if b == T::ZERO { T::ZERO } else { a / b }
 }
 
-/// The state of a solve between two slices.
-#[derive(Clone, Copy, Debug)]
-pub struct State<T>(Course<T, Columns<T>>);
-
-impl<T: Scalar> Solver<T> for MinresQlp {
-    const VECTORS: usize = Vectors::<T>::COUNT;
-
-    type State = State<T>;
-
-    fn begin(start: Start) -> State<T> {
-        State(Course::begin(start))
-    }
-
-    fn advance(
-        state: &mut State<T>,
-        system: System<'_, T>,
-        stop: &Stop<T>,
-        memory: &mut [T],
-    ) -> Advance<T> {
-        state.0.advance(system, stop, memory)
-    }
-
-    fn iterates(_state: &State<T>) -> usize {
-        1
-    }
-
-    fn iterate<'m>(
-        state: &State<T>,
-        memory: &'m mut [T],
-        n: usize,
-        _age: usize,
-    ) -> (&'m [T], [&'m mut [T]; 2]) {
-        state.0.iterate(memory, n)
-    }
+impl Lanczos for MinresQlp {
+    type Directions<T: Scalar> = Columns<T>;
 }

@@ -82,7 +82,7 @@ const LOSS: f64 = 0.25;
 ///
 /// A column k comes in two halves: [`Factor::turn`] when αₖ is known, [`Factor::complete`] when βₖ₊₁ is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Factor<T> {
+pub struct Factor<T> {
     /// |r| in the norm of M⁻¹.
     pub(super) residual: T,
     /// φ(x).
