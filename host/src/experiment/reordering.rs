@@ -237,7 +237,7 @@ fn choices() -> [Choice; 7] {
         Choice {
             method: SGD,
             settings: [0.4, 0.5, 0.6, 0.7, 0.8].map(Method::sgd),
-            chosen: Method::sgd(0.6),
+            chosen: Method::sgd(0.5),
             score: DISTANCE,
         },
         Choice {
@@ -267,13 +267,13 @@ fn choices() -> [Choice; 7] {
         Choice {
             method: FAST_NATURAL,
             settings: [0.01, 0.03, 0.1, 0.2, 0.3].map(Method::Adaptive),
-            chosen: Method::Adaptive(0.01),
+            chosen: Method::Adaptive(0.1),
             score: ERROR,
         },
         Choice {
             method: FAST_ADAM,
-            settings: [0.006, 0.01, 0.02, 0.03, 0.05].map(Method::adam),
-            chosen: Method::adam(0.03),
+            settings: [0.01, 0.02, 0.03, 0.05, 0.08].map(Method::adam),
+            chosen: Method::adam(0.05),
             score: ERROR,
         },
     ]

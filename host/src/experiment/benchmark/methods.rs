@@ -94,7 +94,7 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         label: SGD,
         name: "rate",
-        values: [0.05, 0.1, 0.2],
+        values: [0.1, 0.2, 0.4],
         chosen: 0.2,
         make: Make::Core(Draw::Stochastic, Optimizer::Sgd),
     },
@@ -137,8 +137,8 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         label: EMPIRICAL,
         name: "lambda",
-        values: [1.0, 3.0, 10.0],
-        chosen: 10.0,
+        values: [10.0, 30.0, 100.0],
+        chosen: 30.0,
         make: Make::Core(Draw::Natural, |damping| {
             Optimizer::Natural(Natural {
                 curvature: Curvatures::Empirical,
@@ -158,7 +158,7 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         label: FULL,
         name: "lambda",
-        values: [1.0, 3.0, 10.0],
+        values: [0.3, 1.0, 3.0],
         chosen: 1.0,
         make: Make::Core(Draw::Natural, |damping| {
             Optimizer::NaturalCg(nat_sgd(damping), Plane::Full)
@@ -191,7 +191,7 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         label: NEWTON,
         name: "lambda",
-        values: [1.0, 3.0, 10.0],
+        values: [0.3, 1.0, 3.0],
         chosen: 1.0,
         make: Make::Core(Draw::Natural, |damping| {
             Optimizer::Natural(Natural {
@@ -215,8 +215,8 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         label: DESCENT,
         name: "directions",
-        values: [10.0, 30.0, 60.0],
-        chosen: 10.0,
+        values: [2.0, 5.0, 10.0],
+        chosen: 5.0,
         make: Make::Core(Draw::All, |directions| {
             // Three whole numbers.
             Optimizer::KrylovDescent(cast(directions).unwrap_or(1))
@@ -232,15 +232,15 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         label: CENTRED,
         name: "rate",
-        values: [1.0, 3.0, 10.0],
-        chosen: 1.0,
+        values: [0.1, 0.3, 1.0],
+        chosen: 0.3,
         make: Make::Core(Draw::Stochastic, |rate| tonga(rate, Moments::Centred)),
     },
     Method {
         label: LBFGS,
         name: "memory",
-        values: [5.0, 10.0, 20.0],
-        chosen: 20.0,
+        values: [20.0, 40.0, 80.0],
+        chosen: 40.0,
         make: Make::Library(|memory| Baseline::Lbfgs {
             memory: cast(memory).unwrap_or(1),
         }),
@@ -248,8 +248,8 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         label: NONLINEAR,
         name: "restart",
-        values: [100.0, 1_000.0, 10_000.0],
-        chosen: 100.0,
+        values: [10.0, 30.0, 100.0],
+        chosen: 30.0,
         make: Make::Library(|restart| Baseline::NonlinearCg {
             restart: cast(restart).unwrap_or(1),
         }),
