@@ -46,6 +46,12 @@ pub enum Error {
         /// What is wrong, in the words that follow the option.
         problem: String,
     },
+    /// A plot that cannot be drawn.
+    #[error("the plot cannot be drawn: {problem}")]
+    Plot {
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 impl Error {

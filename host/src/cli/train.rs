@@ -350,7 +350,7 @@ fn plot(path: &Path, name: &str, record: &Record) -> Result<(), Error> {
     let train = points(|point| Some(point.train));
     let test = points(|point| point.test);
     let test = (!test.is_empty()).then_some(test.as_slice());
-    let svg = learning_curve(&format!("Training on {name}"), &train, test);
+    let svg = learning_curve(&format!("Training on {name}"), &train, test)?;
     files::write_atomic(path, svg.as_bytes())
 }
 

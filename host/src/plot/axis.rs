@@ -1,130 +1,172 @@
-//! An axis that maps any finite values to [0, 1] and chooses its own ticks.
+//! An axis that gives any finite values a place, and round ticks.
+//!
+//! It is plotters' linear coordinate, of the value in a unit that suits it or of its decimal
+//! logarithm. Taken as they are, plotters' coordinates serve numbers near one: to the linear one
+//! a span below 2e-16 is none and that of the largest numbers infinite; the logarithmic one has no
+//! ticks below 2e-16, nor any line below the first power of ten.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{
+    KeyPointHint, KeyPointWeight, NoDefaultFormatting, Ranged, ValueFormatter,
+};
+use plotters::coord::types::RangedCoordf64;
+use plotters::data::float::pretty_print_float;
 
 /// Above this factor between two positive values, decades say more than differences.
 const WIDE: f64 = 10.0;
 
-const MOST_LABELS: f64 = 8.0;
-
 /// On more decades, the lines between them cannot be told apart.
 const FINE_DECADES: f64 = 4.0;
 
-/// An axis from `low` to `high`, of the values or of their decimal logarithms.
-#[derive(Clone, Debug)]
+/// On fewer decades, twice and five times a power of ten have labels, too.
+const FEW_DECADES: f64 = 2.2;
+
+/// An axis of values, or of their decimal logarithms.
 pub(super) struct Axis {
-    low: f64,
-    high: f64,
-    logarithmic: bool,
-    /// Places and their labels.
-    labels: Vec<(f64, String)>,
-    /// Places of lines without a label.
-    fine: Vec<f64>,
+    scale: Scale,
+    /// What the scale makes of the values.
+    scaled: RangedCoordf64,
+}
+
+#[derive(Clone, Copy)]
+enum Scale {
+    /// In units of ten to this power.
+    Linear(f64),
+    Logarithmic,
 }
 
 impl Axis {
     /// An axis whose ends are the extreme values.
     pub(super) fn linear(values: impl Iterator<Item = f64>) -> Self {
-        let (low, high) = extent(values).unwrap_or((0.0, 1.0));
-        Self::with_round_ticks(low, high)
+        Self::with_margin(extent(values), 0.0)
     }
 
     /// A logarithmic axis for positive values of a wide span, else a linear one; with margins.
     pub(super) fn linear_or_decades(values: impl Iterator<Item = f64>) -> Self {
         match extent(values) {
             Some((low, high)) if low > 0.0 && high / low > WIDE => {
-                Self::with_decades(low.log10(), high.log10())
+                let (low, high) = (low.log10(), high.log10());
+                let margin = (high - low) * 0.04;
+                Self {
+                    scale: Scale::Logarithmic,
+                    scaled: (low - margin..high + margin).into(),
+                }
             }
-            extent => {
-                let (low, high) = extent.unwrap_or((0.0, 1.0));
-                let margin = (high / 2.0 - low / 2.0) * 0.1;
-                Self::with_round_ticks(low - margin, high + margin)
-            }
+            extent => Self::with_margin(extent, 0.05),
         }
     }
 
-    pub(super) fn is_logarithmic(&self) -> bool {
-        self.logarithmic
+    /// The description of an axis of what is called `label`.
+    pub(super) fn described(&self, label: &str) -> String {
+        match self.scale {
+            Scale::Linear(_) => label.to_owned(),
+            Scale::Logarithmic => format!("{label} (logarithmic)"),
+        }
     }
 
-    /// Places that have a label, with it.
-    pub(super) fn labels(&self) -> &[(f64, String)] {
-        &self.labels
-    }
-
-    /// Places between them that deserve a line.
-    pub(super) fn fine(&self) -> &[f64] {
-        &self.fine
-    }
-
-    /// The place of `value` on the axis.
-    pub(super) fn place(&self, value: f64) -> f64 {
-        let value = if self.logarithmic {
-            value.log10()
-        } else {
-            value
-        };
-        place(value, self.low, self.high)
-    }
-
-    fn with_round_ticks(low: f64, high: f64) -> Self {
-        let (low, high) = spread(low, high);
-        // The span may exceed the largest number, half of it never does.
-        let half = high / 2.0 - low / 2.0;
-        let exponent = (half / MOST_LABELS * 2.0).log10().floor();
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .map(|factor| factor * power_of_ten(exponent))
-            .into_iter()
-            .find(|step| half / step * 2.0 <= MOST_LABELS)
-            .unwrap_or(half);
-        let first = (low / step).ceil();
-        let labels = (0u8..=10)
-            .map(|i| (first + f64::from(i)) * step)
-            .filter(|tick| (low..=high).contains(tick))
-            .map(|tick| (place(tick, low, high), number(tick, step)));
+    /// A linear axis that extends its values by a share of their span.
+    fn with_margin(extent: Option<(f64, f64)>, share: f64) -> Self {
+        let (low, high) = extent.unwrap_or((0.0, 1.0));
+        let scale = Scale::linear(low.abs().max(high.abs()));
+        let (low, high) = (scale.place(low), scale.place(high));
+        let margin = (high - low) * share;
         Self {
-            low,
-            high,
-            logarithmic: false,
-            labels: labels.collect(),
-            fine: Vec::new(),
+            scale,
+            scaled: spread(low - margin, high + margin).into(),
         }
     }
 
-    fn with_decades(low: f64, high: f64) -> Self {
-        let margin = (high - low) * 0.04;
-        let (low, high) = (low - margin, high + margin);
-        let every = ((high - low) / MOST_LABELS).ceil().max(1.0);
-        let decades = || {
-            let first = (low / every).floor();
-            (0u8..=10).map(move |i| (first + f64::from(i)) * every)
+    /// The places of those multiples of powers of ten that lie on a logarithmic axis.
+    fn multiples(&self, digits: &[u8]) -> Vec<f64> {
+        let Range { start, end } = self.scaled.range();
+        let decades = (0u8..=4).map(|i| start.floor() + f64::from(i));
+        decades
+            .flat_map(|decade| digits.iter().map(move |&d| decade + f64::from(d).log10()))
+            .filter(|place| (start..=end).contains(place))
+            .collect()
+    }
+}
+
+impl Scale {
+    /// Numbers that can be read as they are remain so.
+    fn linear(largest: f64) -> Self {
+        let exponent = largest.log10().floor();
+        if largest == 0.0 || (-4.0..6.0).contains(&exponent) {
+            return Self::Linear(0.0);
+        }
+        // Below, the powers of ten lose their digits.
+        Self::Linear(exponent.max(-300.0))
+    }
+
+    fn place(self, value: f64) -> f64 {
+        match self {
+            Self::Linear(exponent) => value / 10f64.powf(exponent),
+            Self::Logarithmic => value.log10(),
+        }
+    }
+
+    fn value(self, place: f64) -> f64 {
+        let value = match self {
+            Self::Linear(exponent) => place * 10f64.powf(exponent),
+            Self::Logarithmic => 10f64.powf(place),
         };
-        let inside = |value: &f64| (low..=high).contains(value);
-        let mut labels: Vec<(f64, String)> = decades()
-            .filter(inside)
-            .map(|decade| (place(decade, low, high), power(1, decade)))
-            .collect();
-        let mut fine = Vec::new();
-        if every == 1.0 {
-            for (decade, digit) in decades().flat_map(|decade| (2u8..=9).map(move |d| (decade, d)))
-            {
-                let value = decade + f64::from(digit).log10();
-                if !inside(&value) {
-                    continue;
-                }
-                if high - low < FINE_DECADES {
-                    fine.push(place(value, low, high));
-                }
-                if high - low < 2.2 && matches!(digit, 2 | 5) {
-                    labels.push((place(value, low, high), power(digit, decade)));
+        value.clamp(f64::MIN, f64::MAX)
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.scaled.map(&self.scale.place(*value), limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        let Range { start, end } = self.scaled.range();
+        let span = end - start;
+        let places = match (self.scale, hint.weight()) {
+            (Scale::Linear(_), KeyPointWeight::Bold) => self.scaled.key_points(hint),
+            (Scale::Logarithmic, KeyPointWeight::Bold) if span < FEW_DECADES => {
+                self.multiples(&[1, 2, 5])
+            }
+            (Scale::Logarithmic, KeyPointWeight::Bold) => {
+                let mut places = self.scaled.key_points(hint);
+                // Steps below one hit every whole decade.
+                places.retain(|place| (place - place.round()).abs() < 1e-6);
+                places
+            }
+            (Scale::Logarithmic, KeyPointWeight::Any) if span < FINE_DECADES => {
+                self.multiples(&[2, 3, 4, 5, 6, 7, 8, 9])
+            }
+            (_, KeyPointWeight::Any) => Vec::new(),
+        };
+        let values = places.into_iter().map(|place| self.scale.value(place));
+        values.collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        let Range { start, end } = self.scaled.range();
+        self.scale.value(start)..self.scale.value(end)
+    }
+}
+
+impl ValueFormatter<f64> for Axis {
+    fn format_ext(&self, value: &f64) -> String {
+        let label = match self.scale {
+            Scale::Linear(exponent) => {
+                match pretty_print_float(self.scale.place(*value), false).as_str() {
+                    "0" | "-0" => "0".into(),
+                    digits if exponent == 0.0 => digits.into(),
+                    digits => format!("{digits}e{exponent}"),
                 }
             }
-        }
-        Self {
-            low,
-            high,
-            logarithmic: true,
-            labels,
-            fine,
-        }
+            Scale::Logarithmic if (9e-5..9e4).contains(value) => pretty_print_float(*value, false),
+            Scale::Logarithmic => format!("{value:.0e}"),
+        };
+        // The sign that type has for it.
+        label.replace('-', "−")
     }
 }
 
@@ -135,97 +177,73 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Ends that are finite and apart by more than rounding.
-fn spread(low: f64, high: f64) -> (f64, f64) {
-    let bound = f64::MAX / 4.0;
-    let (low, high) = (low.clamp(-bound, bound), high.clamp(-bound, bound));
-    let least = (low.abs().max(high.abs()) * 1e-6).max(1e-290);
-    if high - low >= least {
-        return (low, high);
+/// Ends that are apart by more than rounding.
+fn spread(low: f64, high: f64) -> Range<f64> {
+    let least = 1e-8;
+    if high - low >= (low.abs().max(high.abs()) * 1e-6).max(least) {
+        return low..high;
     }
     let half = if low == 0.0 {
         1.0
     } else {
-        (low.abs() * 0.1).max(1e-290)
+        (low.abs() * 0.1).max(least)
     };
-    (low - half, high + half)
-}
-
-fn place(value: f64, low: f64, high: f64) -> f64 {
-    ((value - low) / (high - low)).clamp(0.0, 1.0)
-}
-
-/// 10 to an integral power that may lie below the normal numbers.
-fn power_of_ten(exponent: f64) -> f64 {
-    10f64.powf(exponent)
-}
-
-/// A tick in as many decimals as its step has, or as a power for what is far from one.
-fn number(tick: f64, step: f64) -> String {
-    let decimals = (-step.log10().floor()).max(0.0);
-    match num_traits::cast::<f64, usize>(decimals) {
-        Some(decimals) if decimals <= 5 && tick.abs() < 1e6 => {
-            let text = format!("{tick:.decimals$}");
-            text.strip_prefix('-')
-                .filter(|rest| rest.chars().all(|c| matches!(c, '0' | '.')))
-                .map_or(text.clone(), str::to_owned)
-        }
-        _ => {
-            let digits = (tick.abs().log10().floor() - step.log10().floor()).clamp(0.0, 6.0);
-            let digits = num_traits::cast::<f64, usize>(digits).unwrap_or(0);
-            format!("{tick:.digits$e}")
-        }
-    }
-}
-
-/// `digit` × 10^`decade` as a label.
-fn power(digit: u8, decade: f64) -> String {
-    match num_traits::cast::<f64, usize>(decade.abs()) {
-        Some(zeros) if zeros <= 4 && decade < 0.0 => {
-            format!("{:.zeros$}", f64::from(digit) * power_of_ten(decade))
-        }
-        Some(zeros) if zeros <= 4 => format!("{digit}{}", "0".repeat(zeros)),
-        _ => format!("{digit}e{decade}"),
-    }
+    low - half..high + half
 }
 
 #[cfg(test)]
 mod tests {
+    use plotters::coord::ranged1d::{BoldPoints, LightPoints};
+
     use super::*;
 
-    fn labels(axis: &Axis) -> Vec<&str> {
-        axis.labels.iter().map(|label| label.1.as_str()).collect()
+    fn labels(axis: &Axis) -> Vec<String> {
+        let ticks = axis.key_points(BoldPoints(8));
+        ticks.iter().map(|tick| axis.format_ext(tick)).collect()
     }
 
     #[test]
     fn ticks_are_round_and_few() {
         for (low, high, expected) in [
             (0.0, 100.0, &["0", "20", "40", "60", "80", "100"][..]),
-            (0.0, 1.0, &["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
-            (-1.0, 1.0, &["-1.0", "-0.5", "0.0", "0.5", "1.0"]),
+            (0.0, 1.0, &["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+            (-1.0, 1.0, &["−1", "−0.5", "0", "0.5", "1"]),
             (
                 0.0,
                 3e7,
-                &["0", "5e6", "1.0e7", "1.5e7", "2.0e7", "2.5e7", "3.0e7"],
+                &["0", "0.5e7", "1e7", "1.5e7", "2e7", "2.5e7", "3e7"],
+            ),
+            (
+                -3e-9,
+                0.0,
+                &[
+                    "−3e−9",
+                    "−2.5e−9",
+                    "−2e−9",
+                    "−1.5e−9",
+                    "−1e−9",
+                    "−0.5e−9",
+                    "0",
+                ],
             ),
         ] {
-            let axis = Axis::with_round_ticks(low, high);
+            let axis = Axis::linear([low, high].into_iter());
             assert_eq!(labels(&axis), expected);
         }
     }
 
     #[test]
     fn decades_are_labelled_and_thinned() {
-        let axis = Axis::linear_or_decades([1e-3, 2.0].into_iter());
-        assert!(axis.is_logarithmic());
-        assert_eq!(labels(&axis), ["0.001", "0.01", "0.1", "1"]);
-        let axis = Axis::linear_or_decades([0.5, 6.0].into_iter());
-        assert_eq!(labels(&axis), ["1", "0.5", "2", "5"]);
-        let axis = Axis::linear_or_decades([1e-20, 1.0].into_iter());
-        assert_eq!(
-            labels(&axis),
-            ["1e-18", "1e-15", "1e-12", "1e-9", "1e-6", "0.001", "1"]
-        );
+        for (low, high, expected) in [
+            (1e-3, 2.0, &["0.001", "0.01", "0.1", "1"][..]),
+            (0.5, 6.0, &["0.5", "1", "2", "5"]),
+            (1e-20, 1.0, &["1e−20", "1e−15", "1e−10", "1e−5", "1"]),
+            (2e3, 3e8, &["10000", "1e5", "1e6", "1e7", "1e8"]),
+        ] {
+            let axis = Axis::linear_or_decades([low, high].into_iter());
+            assert_eq!(axis.described("y"), "y (logarithmic)");
+            assert_eq!(labels(&axis), expected);
+        }
     }
 
     #[test]
@@ -241,6 +259,7 @@ mod tests {
             f64::MAX,
             f64::MIN,
         ];
+        let inside = 0..=1000;
         for a in extremes {
             for b in extremes {
                 let values = [a, b];
@@ -248,17 +267,15 @@ mod tests {
                     Axis::linear(values.into_iter()),
                     Axis::linear_or_decades(values.into_iter()),
                 ] {
-                    assert!((0.0..=1.0).contains(&axis.place(a)), "{a} {b}");
-                    let places = axis
-                        .labels
-                        .iter()
-                        .map(|label| label.0)
-                        .chain(axis.fine.iter().copied());
-                    assert!(
-                        places.into_iter().all(|p| (0.0..=1.0).contains(&p)),
-                        "{a} {b}"
-                    );
-                    assert!(axis.labels.len() <= 11, "{a} {b}");
+                    assert!(inside.contains(&axis.map(&a, (0, 1000))), "{a} {b}");
+                    let bold = axis.key_points(BoldPoints(8));
+                    let light = axis.key_points(LightPoints::new(8, 80));
+                    for tick in bold.iter().chain(&light) {
+                        assert!(inside.contains(&axis.map(tick, (0, 1000))), "{a} {b}");
+                        let label = axis.format_ext(tick);
+                        assert!(!label.contains("inf") && !label.contains("NaN"), "{a} {b}");
+                    }
+                    assert!(bold.len() <= 8, "{a} {b}");
                 }
             }
         }

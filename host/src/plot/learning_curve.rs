@@ -1,6 +1,7 @@
 //! The plot of `natgrad train`.
 
 use super::{Plot, Point, Series};
+use crate::error::Error;
 
 /// A longer curve is cut into half as many stretches, of which the lowest and highest points stay.
 const MOST_POINTS: usize = 2000;
@@ -10,7 +11,14 @@ const MOST_POINTS: usize = 2000;
 /// Points are pairs of step and loss; those that are not finite are left out. The loss axis is
 /// logarithmic when all losses are positive and span more than a factor of ten. A curve of one
 /// point is a dot; without any point the axes remain.
-pub fn learning_curve(title: &str, train: &[(f64, f64)], test: Option<&[(f64, f64)]>) -> String {
+///
+/// # Errors
+/// [`Error::Plot`], when the drawing library fails.
+pub fn learning_curve(
+    title: &str,
+    train: &[(f64, f64)],
+    test: Option<&[(f64, f64)]>,
+) -> Result<String, Error> {
     let curve = |name: &str, points: &[(f64, f64)]| Series {
         name: name.into(),
         points: thin(points).into_iter().map(Point::from).collect(),
@@ -59,7 +67,7 @@ mod tests {
     use super::*;
 
     fn lines(svg: &str) -> usize {
-        svg.matches("<polyline").count()
+        svg.matches("stroke-width=\"20\"").count()
     }
 
     #[test]
@@ -68,7 +76,7 @@ mod tests {
             .map(|i| (f64::from(i), 2.0 * 0.8f64.powi(i)))
             .collect();
         let test: Vec<(f64, f64)> = train.iter().map(|&(s, l)| (s, l + 0.1)).collect();
-        let svg = learning_curve("digits & more", &train, Some(&test));
+        let svg = learning_curve("digits & more", &train, Some(&test)).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         for text in [
             "digits &amp; more",
@@ -79,10 +87,11 @@ mod tests {
         ] {
             assert!(svg.contains(text), "{text}");
         }
-        let alone = learning_curve("t", &train, None);
-        assert!(!alone.contains(">test<"));
-        assert_eq!((lines(&svg), lines(&alone)), (2, 1));
-        assert_eq!(alone, learning_curve("t", &train, None));
+        let alone = learning_curve("t", &train, None).unwrap();
+        assert!(!alone.contains("test"));
+        let each = 2; // The curve and its entry in the legend.
+        assert_eq!((lines(&svg), lines(&alone)), (2 * each, each));
+        assert_eq!(alone, learning_curve("t", &train, None).unwrap());
     }
 
     #[test]
@@ -95,7 +104,7 @@ mod tests {
             ([1e300, 1e-300], true),
         ] {
             let points = [(0.0, losses[0]), (1.0, losses[1])];
-            let svg = learning_curve("t", &points, None);
+            let svg = learning_curve("t", &points, None).unwrap();
             assert_eq!(svg.contains("(logarithmic)"), logarithmic, "{losses:?}");
         }
     }
@@ -126,15 +135,15 @@ mod tests {
         ];
         for train in cases {
             for test in cases {
-                let svg = learning_curve("odd", train, Some(test));
+                let svg = learning_curve("odd", train, Some(test)).unwrap();
                 assert!(
                     !svg.contains("NaN") && !svg.contains("inf"),
                     "{train:?} {test:?}"
                 );
             }
         }
-        let one = learning_curve("one", &[(0.0, 1.0)], None);
-        assert!(one.contains("<circle"));
+        let one = learning_curve("one", &[(0.0, 1.0)], None).unwrap();
+        assert_eq!((one.matches("<circle").count(), lines(&one)), (2, 1));
     }
 
     #[test]

@@ -1,35 +1,97 @@
 //! Plots as SVG: series with error bands, thresholds, axes that may be logarithmic.
 //!
-//! What a drawing looks like is one style sheet, with a set of colours for light and one for dark
-//! surroundings, so that a plot follows the page that it stands in. A series is told apart by its
-//! colour, its dashes and its marks. A general drawing library writes colours into the shapes, where
-//! no style sheet reaches them.
+//! Plotters draws them, in the colours for light surroundings. The style sheet replaces each of
+//! these colours in dark ones, by selectors of the attributes that plotters writes, so that a plot
+//! follows the page that it stands in; it also knows the dashes that go with a colour. A series is
+//! told apart by its colour, its dashes and its marks.
 
 mod axis;
 mod learning_curve;
 
 pub use learning_curve::learning_curve;
 
+use std::io;
+use std::iter::once;
+
 use maud::{Markup, PreEscaped, html};
+use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::ranged1d::{BoldPoints, Ranged, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use self::axis::Axis;
+use crate::error::Error;
 
 /// The style of all plots: part of a file, and of a page with plots in it.
 pub const STYLE: &str = include_str!("style.css");
 
+/// The units of a drawing per pixel: plotters draws in whole ones.
+const PIXEL: u32 = 10;
 /// The size of a plot in a page, at which its text has the size of the page's.
-const FIGURE: (f64, f64) = (400.0, 310.0);
+const FIGURE: (u32, u32) = (400 * PIXEL, 310 * PIXEL);
 /// The size of a plot in a file of its own.
-const FILE: (f64, f64) = (800.0, 500.0);
+const FILE: (u32, u32) = (800 * PIXEL, 500 * PIXEL);
 
 /// The height of a row of text.
-const ROW: f64 = 17.0;
+const ROW: i32 = 170;
 /// About the width of a character.
-const CHARACTER: f64 = 6.4;
+const CHARACTER: i32 = 70;
+/// The distance of the text from the edges.
+const MARGIN: i32 = 80;
+/// The length of the line in an entry of the legend.
+const SAMPLE: i32 = 260;
+/// The distance between two entries, in which a name of wide letters still fits.
+const GAP: i32 = 240;
+/// The length of the mark of a tick; its label is twice as far away.
+const TICK: i32 = 30;
+/// Plotters' size of text of 12 pixels, which it divides by 1.24.
+const TEXT: f64 = 120.0 * 1.24;
+/// That of 16 pixels.
+const TITLE: f64 = 160.0 * 1.24;
+
+const PAPER: RGBColor = WHITE;
+const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
+const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
+const FINE_GRID: RGBColor = RGBColor(0xf0, 0xf0, 0xf0);
+const THRESHOLD: RGBColor = BLACK;
+/// The opacity of a band.
+const BAND: f64 = 0.16;
+
 /// A series of at most that many points has a mark at each.
 const MARKED: usize = 12;
-/// The number of styles; a further series repeats the first.
-const STYLES: usize = 6;
+/// At most that many labels stand beside each other, and above each other.
+const LABELS: (usize, usize) = (6, 8);
+
+/// What tells series apart; a further one repeats the first.
+const STYLES: [Style; 6] = [
+    Style(RGBColor(0x00, 0x67, 0xa5), &[]),
+    Style(
+        RGBColor(0xb8, 0x47, 0x00),
+        &[(-35, -35), (35, -35), (35, 35), (-35, 35)],
+    ),
+    Style(RGBColor(0x00, 0x7a, 0x58), &[(0, -45), (45, 35), (-45, 35)]),
+    Style(
+        RGBColor(0x9c, 0x3f, 0x80),
+        &[(0, -50), (50, 0), (0, 50), (-50, 0)],
+    ),
+    Style(
+        RGBColor(0x76, 0x60, 0x00),
+        &[(0, 45), (45, -35), (-45, -35)],
+    ),
+    Style(
+        RGBColor(0x55, 0x55, 0x55),
+        &[(-45, -15), (45, -15), (45, 15), (-45, 15)],
+    ),
+];
+
+/// The colour of a series, with which its dashes go, and the corners of its mark about its place;
+/// without any, that is a circle.
+struct Style(RGBColor, &'static [(i32, i32)]);
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
+type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 /// A plot.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,10 +137,6 @@ impl From<(f64, f64)> for Point {
 }
 
 impl Point {
-    fn is_finite(&self) -> bool {
-        self.x.is_finite() && self.y.is_finite()
-    }
-
     /// The band, when it has an extent that can be drawn.
     fn drawn_band(&self) -> Option<(f64, f64)> {
         self.band
@@ -96,250 +154,207 @@ impl Plot {
     }
 
     /// The plot as an element of a page that has [`STYLE`] among its styles.
-    pub fn to_figure(&self) -> Markup {
-        let body = Layout::new(self, FIGURE, 0.0).draw();
-        svg(&self.title, FIGURE, &body)
+    ///
+    /// # Errors
+    /// [`Error::Plot`], when the drawing library fails.
+    pub fn to_figure(&self) -> Result<Markup, Error> {
+        self.svg(FIGURE, false)
     }
 
-    /// The plot as a file.
-    pub fn to_file(&self) -> String {
-        let heading = 2.0 * ROW;
-        let body = html! {
-            style { (PreEscaped(STYLE)) }
-            rect class="paper" width="100%" height="100%" {}
-            text class="title" x="16" y=(number(heading - 8.0)) { (self.title) }
-            (Layout::new(self, FILE, heading).draw())
-        };
-        svg(&self.title, FILE, &body).into_string()
+    /// The plot as a file, with its title.
+    ///
+    /// # Errors
+    /// [`Error::Plot`], when the drawing library fails.
+    pub fn to_file(&self) -> Result<String, Error> {
+        self.svg(FILE, true).map(Markup::into_string)
     }
-}
 
-fn svg(title: &str, (width, height): (f64, f64), body: &Markup) -> Markup {
-    let view = format!("0 0 {} {}", number(width), number(height));
-    html! {
-        svg class="plot" xmlns="http://www.w3.org/2000/svg" role="img" aria-label=(title)
-            width=(number(width)) height=(number(height)) viewBox=(view) {
-            (body)
+    /// The drawing, in an element that carries what plotters has no words for.
+    fn svg(&self, size: (u32, u32), alone: bool) -> Result<Markup, Error> {
+        let mut drawing = String::new();
+        self.draw(&mut drawing, size, alone)
+            .map_err(|error| Error::Plot {
+                problem: error.to_string(),
+            })?;
+        let (width, height) = size;
+        Ok(html! {
+            svg class="plot" xmlns="http://www.w3.org/2000/svg" role="img" aria-label=(self.title)
+                width=(width / PIXEL) height=(height / PIXEL) viewBox={ "0 0 " (width) " " (height) } {
+                @if alone { style { (PreEscaped(STYLE)) } }
+                (PreEscaped(drawing))
+            }
+        })
+    }
+
+    fn draw(&self, drawing: &mut String, size: (u32, u32), alone: bool) -> Drawn {
+        let whole = SVGBackend::with_string(drawing, size).into_drawing_area();
+        let mut rest = whole.clone();
+        if alone {
+            whole.fill(&PAPER)?;
+            rest = whole
+                .margin(MARGIN, 0, 0, 0)
+                .titled(&self.title, text(TITLE))?
+                .margin(MARGIN, 0, 0, 0);
         }
+        let entries = self.legend(rest.get_pixel_range().0.end);
+        let bottom = entries.last().map_or(0, |place| place.1);
+        let (legend, rest) = rest.split_vertically(bottom + 3 * ROW / 4);
+        for ((series, style), place) in self.styled().zip(entries) {
+            series.draw_entry(style, &legend, place)?;
+        }
+        let mut chart = self.draw_axes(&rest)?;
+        for (value, label) in &self.thresholds {
+            let ends = chart.x_range();
+            let line = [(ends.start, *value), (ends.end, *value)];
+            chart.draw_series(LineSeries::new(line, THRESHOLD.stroke_width(15)))?;
+            let (right, down) = chart.backend_coord(&(ends.end, *value));
+            write(&whole, label, (right + TICK, down))?;
+        }
+        for (series, style) in self.styled() {
+            series.draw(style, &mut chart, &whole)?;
+        }
+        whole.present()
     }
-}
 
-/// Where everything goes.
-struct Layout<'p> {
-    plot: &'p Plot,
-    x: Axis,
-    y: Axis,
-    /// The sides of the frame.
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-    /// The places of the entries of the legend.
-    legend: Vec<(f64, f64)>,
-}
+    fn styled(&self) -> impl Iterator<Item = (&Series, &'static Style)> {
+        self.series.iter().zip(STYLES.iter().cycle())
+    }
 
-impl<'p> Layout<'p> {
-    fn new(plot: &'p Plot, (width, height): (f64, f64), heading: f64) -> Self {
-        let points = || plot.series.iter().flat_map(|series| &series.points);
-        let finite = || points().filter(|point| point.is_finite());
-        let xs = finite().map(|point| point.x);
-        let x = if plot.wide_x {
+    /// The places of the entries of the legend, in as many rows as they need.
+    fn legend(&self, width: i32) -> Vec<(i32, i32)> {
+        let start = MARGIN;
+        let (mut across, mut down) = (start, MARGIN);
+        let entries = self.series.iter().map(|series| {
+            let entry = SAMPLE + MARGIN + text_width(&series.name) + GAP;
+            if across > start && across + entry > width {
+                (across, down) = (start, down + ROW);
+            }
+            let place = (across, down);
+            across += entry;
+            place
+        });
+        entries.collect()
+    }
+
+    /// The axes with all that describes them, and the chart that they span.
+    fn draw_axes<'a>(&self, area: &Area<'a>) -> Result<Chart<'a>, DrawingAreaErrorKind<io::Error>> {
+        let points = || self.series.iter().flat_map(Series::finite);
+        let xs = points().map(|point| point.x);
+        let x = if self.wide_x {
             Axis::linear_or_decades(xs)
         } else {
             Axis::linear(xs)
         };
-        let bands = finite().filter_map(Point::drawn_band);
-        let ys = finite()
+        let bands = points().filter_map(Point::drawn_band);
+        let ys = points()
             .map(|point| point.y)
             .chain(bands.flat_map(|(low, high)| [low, high]))
-            .chain(plot.thresholds.iter().map(|threshold| threshold.0));
+            .chain(self.thresholds.iter().map(|threshold| threshold.0));
         let y = Axis::linear_or_decades(ys);
-        let labels = y.labels().iter().map(|(_, label)| text_width(label));
-        let left = labels.fold(0.0, f64::max) + 14.0;
-        let marks = plot.thresholds.iter().map(|(_, label)| text_width(label));
-        let right = width - 14.0 - marks.fold(0.0, f64::max);
-        let mut legend = Vec::new();
-        let (mut across, mut down) = (8.0, heading + ROW);
-        for series in &plot.series {
-            let entry = 34.0 + text_width(&series.name) + 14.0;
-            if across > 8.0 && across + entry > width {
-                (across, down) = (8.0, down + ROW);
-            }
-            legend.push((across, down));
-            across += entry;
-        }
-        Self {
-            plot,
-            x,
-            y,
-            left,
-            right,
-            top: down + 1.8 * ROW,
-            bottom: height - 2.6 * ROW,
-            legend,
-        }
-    }
+        let descriptions = (x.described(&self.x), y.described(&self.y));
+        let beside = self.thresholds.iter().map(|(_, label)| text_width(label));
+        let right = beside.max().unwrap_or(0).max(label_width(&x, LABELS.0) / 2);
 
-    fn across(&self, place: f64) -> f64 {
-        self.left + place * (self.right - self.left)
-    }
-
-    fn down(&self, place: f64) -> f64 {
-        self.bottom - place * (self.bottom - self.top)
-    }
-
-    fn place(&self, x: f64, y: f64) -> (f64, f64) {
-        (self.across(self.x.place(x)), self.down(self.y.place(y)))
-    }
-
-    fn draw(&self) -> Markup {
-        html! {
-            (self.grid())
-            (self.labels())
-            @for (value, label) in &self.plot.thresholds { (self.threshold(*value, label)) }
-            @for (index, series) in self.plot.series.iter().enumerate() { (self.series(index, series)) }
-            @for ((index, series), place) in self.plot.series.iter().enumerate().zip(&self.legend) {
-                (legend(index, series, *place))
-            }
-        }
-    }
-
-    fn grid(&self) -> Markup {
-        let lines = |places: (Vec<f64>, Vec<f64>)| {
-            let upright = places.0.into_iter().map(|place| {
-                let x = self.across(place);
-                line(x, self.top, x, self.bottom)
-            });
-            let level = places.1.into_iter().map(|place| {
-                let y = self.down(place);
-                line(self.left, y, self.right, y)
-            });
-            upright.chain(level).collect::<String>()
-        };
-        let labelled = |axis: &Axis| axis.labels().iter().map(|label| label.0).collect();
-        html! {
-            path class="fine" d=(lines((self.x.fine().to_vec(), self.y.fine().to_vec()))) {}
-            path class="grid" d=(lines((labelled(&self.x), labelled(&self.y)))) {}
-            path class="axis" d=(lines((vec![0.0], vec![0.0]))) {}
-        }
-    }
-
-    fn labels(&self) -> Markup {
-        let describe = |label: &str, axis: &Axis| {
-            if axis.is_logarithmic() {
-                format!("{label} (logarithmic)")
-            } else {
-                label.to_string()
-            }
-        };
-        let middle = f64::midpoint(self.left, self.right);
-        html! {
-            @for (place, label) in self.x.labels() {
-                text x=(number(self.across(*place))) y=(number(self.bottom + ROW)) text-anchor="middle" { (minus(label)) }
-            }
-            @for (place, label) in self.y.labels() {
-                text x=(number(self.left - 6.0)) y=(number(self.down(*place) + 4.0)) text-anchor="end" { (minus(label)) }
-            }
-            text x=(number(middle)) y=(number(self.bottom + 2.2 * ROW)) text-anchor="middle" {
-                (describe(&self.plot.x, &self.x))
-            }
-            text x="8" y=(number(self.top - 0.6 * ROW)) { (describe(&self.plot.y, &self.y)) }
-        }
-    }
-
-    fn threshold(&self, value: f64, label: &str) -> Markup {
-        let y = self.down(self.y.place(value));
-        html! {
-            path class="threshold" d=(line(self.left, y, self.right, y)) {}
-            text x=(number(self.right + 5.0)) y=(number(y + 4.0)) { (label) }
-        }
-    }
-
-    fn series(&self, index: usize, series: &Series) -> Markup {
-        let style = index % STYLES;
-        let points = series.points.iter().filter(|point| point.is_finite());
-        let places: Vec<(f64, f64)> = points
-            .clone()
-            .map(|point| self.place(point.x, point.y))
-            .collect();
-        let banded: Vec<(f64, (f64, f64))> = points
-            .filter_map(|point| Some((point.x, point.drawn_band()?)))
-            .collect();
-        let above = banded.iter().map(|(x, (_, high))| self.place(*x, *high));
-        let below = banded.iter().rev();
-        let below = below.map(|(x, (low, _))| self.place(*x, *low));
-        html! {
-            g {
-                title { (series.name) }
-                @if banded.len() > 1 {
-                    polygon class={ "band fill" (style) } points=(coordinates(above.chain(below))) {}
-                }
-                @if places.len() > 1 {
-                    polyline class={ "line stroke" (style) " dash" (style) }
-                        points=(coordinates(places.iter().copied())) {}
-                }
-                @if places.len() <= MARKED {
-                    @for place in &places { (mark(style, *place)) }
-                }
-            }
-        }
+        write(area, &descriptions.1, (MARGIN, 3 * ROW / 4))?;
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(3 * ROW / 2 + TICK)
+            .margin_right(right + MARGIN)
+            .margin_bottom(TICK)
+            .x_label_area_size(2 * ROW + TICK)
+            .y_label_area_size(label_width(&y, LABELS.1) + 2 * TICK + MARGIN)
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .x_labels(LABELS.0)
+            .y_labels(LABELS.1)
+            .x_desc(descriptions.0)
+            .label_style(text(TEXT))
+            .axis_style(INK.stroke_width(PIXEL))
+            .bold_line_style(GRID.stroke_width(PIXEL))
+            .light_line_style(FINE_GRID.stroke_width(PIXEL))
+            .set_all_tick_mark_size(TICK)
+            .draw()?;
+        Ok(chart)
     }
 }
 
-fn legend(index: usize, series: &Series, (x, y): (f64, f64)) -> Markup {
-    let style = index % STYLES;
-    let middle = y - 4.0;
-    html! {
-        path class={ "line stroke" (style) " dash" (style) } d=(line(x, middle, x + 26.0, middle)) {}
-        @if series.points.len() <= MARKED { (mark(style, (x + 13.0, middle))) }
-        text x=(number(x + 32.0)) y=(number(y)) { (series.name) }
+impl Series {
+    fn finite(&self) -> impl Iterator<Item = &Point> {
+        let points = self.points.iter();
+        points.filter(|point| point.x.is_finite() && point.y.is_finite())
+    }
+
+    fn is_marked(&self) -> bool {
+        self.finite().count() <= MARKED
+    }
+
+    fn draw(&self, style: &Style, chart: &mut Chart<'_>, whole: &Area<'_>) -> Drawn {
+        let points: Vec<(f64, f64)> = self.finite().map(|point| (point.x, point.y)).collect();
+        let banded = self
+            .finite()
+            .filter_map(|point| Some((point.x, point.drawn_band()?)));
+        let (below, above): (Vec<_>, Vec<_>) =
+            banded.map(|(x, (low, high))| ((x, low), (x, high))).unzip();
+        if below.len() > 1 {
+            let around: Vec<_> = above.into_iter().chain(below.into_iter().rev()).collect();
+            chart.draw_series(once(Polygon::new(around, style.0.mix(BAND))))?;
+        }
+        if points.len() > 1 {
+            chart.draw_series(LineSeries::new(points.iter().copied(), style.line()))?;
+        }
+        if self.is_marked() {
+            for point in &points {
+                style.draw_mark(whole, chart.backend_coord(point))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry of the legend, from the left end of its line on.
+    fn draw_entry(&self, style: &Style, area: &Area<'_>, (x, y): (i32, i32)) -> Drawn {
+        let sample = PathElement::new([(x, y), (x + SAMPLE, y)], style.line());
+        area.draw(&sample)?;
+        if self.is_marked() {
+            style.draw_mark(area, (x + SAMPLE / 2, y))?;
+        }
+        write(area, &self.name, (x + SAMPLE + MARGIN, y))
     }
 }
 
-/// The mark of a style, about a place.
-fn mark(style: usize, (x, y): (f64, f64)) -> Markup {
-    let class = format!("mark fill{style} stroke{style}");
-    let corners: &[(f64, f64)] = match style {
-        1 => &[(-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)],
-        2 => &[(0.0, -4.5), (4.5, 3.5), (-4.5, 3.5)],
-        3 => &[(0.0, -5.0), (5.0, 0.0), (0.0, 5.0), (-5.0, 0.0)],
-        4 => &[(0.0, 4.5), (4.5, -3.5), (-4.5, -3.5)],
-        5 => &[(-4.5, -1.5), (4.5, -1.5), (4.5, 1.5), (-4.5, 1.5)],
-        _ => {
-            return html! { circle class=(class) cx=(number(x)) cy=(number(y)) r="3.5" {} };
+impl Style {
+    fn line(&self) -> ShapeStyle {
+        self.0.stroke_width(2 * PIXEL)
+    }
+
+    fn draw_mark(&self, area: &Area<'_>, (x, y): (i32, i32)) -> Drawn {
+        if self.1.is_empty() {
+            return area.draw(&Circle::new((x, y), 35, self.0.filled()));
         }
-    };
-    let corners = corners.iter().map(|(across, down)| (x + across, y + down));
-    html! { polygon class=(class) points=(coordinates(corners)) {} }
+        let corners = self.1.iter().map(|(across, down)| (x + across, y + down));
+        area.draw(&Polygon::new(corners.collect::<Vec<_>>(), self.0))
+    }
 }
 
-fn coordinates(places: impl Iterator<Item = (f64, f64)>) -> String {
-    let pairs: Vec<String> = places
-        .map(|(x, y)| format!("{},{}", number(x), number(y)))
-        .collect();
-    pairs.join(" ")
+fn text(size: f64) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&INK)
 }
 
-fn line(x1: f64, y1: f64, x2: f64, y2: f64) -> String {
-    let [x1, y1, x2, y2] = [x1, y1, x2, y2].map(number);
-    format!("M{x1} {y1}L{x2} {y2}")
-}
-
-/// A coordinate, to a tenth of a pixel.
-fn number(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-/// A number with the sign that type has for it.
-fn minus(label: &str) -> String {
-    label.replace('-', "−")
+/// Writes to the right of a place.
+fn write(area: &Area<'_>, words: &str, place: (i32, i32)) -> Drawn {
+    let style = text(TEXT).pos(Pos::new(HPos::Left, VPos::Center));
+    area.draw_text(words, &style, place)
 }
 
 /// About how wide a text is.
-#[expect(clippy::cast_precision_loss, reason = "a count of characters")]
-fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * CHARACTER
+fn text_width(text: &str) -> i32 {
+    i32::try_from(text.chars().count()).map_or(i32::MAX, |count| count.saturating_mul(CHARACTER))
+}
+
+/// About how wide the widest of the labels of an axis is, of which there may be so many.
+fn label_width(axis: &Axis, labels: usize) -> i32 {
+    let ticks = axis.key_points(BoldPoints(labels));
+    let widths = ticks.iter().map(|tick| text_width(&axis.format_ext(tick)));
+    widths.max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -373,33 +388,41 @@ mod tests {
         }
     }
 
+    /// The drawings of a plot: in a page, and in a file.
+    fn drawn(plot: &Plot) -> [String; 2] {
+        [
+            plot.to_figure().unwrap().into_string(),
+            plot.to_file().unwrap(),
+        ]
+    }
+
     #[test]
     fn series_have_bands_marks_and_styles_of_their_own() {
-        let svg = plot(vec![series("few", 5, 0.5), series("many", 40, 0.5)])
-            .to_figure()
-            .into_string();
-        assert_eq!(svg.matches("<polyline").count(), 2);
-        assert_eq!(svg.matches("class=\"band").count(), 2);
-        assert_eq!(svg.matches("<circle").count(), 6, "one in the legend");
-        for text in [
-            "fill0",
-            "stroke1",
-            "dash1",
-            ">few<",
-            ">many<",
-            "≤ 2.5",
-            "threshold",
-        ] {
-            assert!(svg.contains(text), "{text}");
+        let [svg, _] = drawn(&plot(vec![series("few", 5, 0.5), series("many", 40, 0.5)]));
+        let count = |part: &str| svg.matches(part).count();
+        assert_eq!(count("<circle"), 6, "one in the legend");
+        for style in &STYLES[..2] {
+            let colour = colour(style);
+            let line = format!("stroke=\"{colour}\" stroke-width=\"20\"");
+            assert_eq!(count(&line), 2, "the curve and its entry in the legend");
+            assert_eq!(count(&format!("opacity=\"0.16\" fill=\"{colour}\"")), 1);
         }
-        assert!(!svg.contains('#'), "colours stand in the style sheet alone");
+        assert_eq!(count(&format!("stroke=\"{}\"", hexadecimal(THRESHOLD))), 1);
+        for text in ["few", "many", "≤ 2.5"] {
+            assert!(svg.contains(&format!(">\n{text}\n<")), "{text}");
+        }
     }
 
     #[test]
     fn a_band_without_extent_is_not_drawn() {
         for band in [f64::INFINITY, f64::NAN] {
-            let svg = plot(vec![series("a", 5, band)]).to_figure().into_string();
-            assert!(!svg.contains("class=\"band") && !svg.contains("NaN") && !svg.contains("inf"));
+            for svg in drawn(&plot(vec![series("a", 5, band)])) {
+                assert!(
+                    !svg.contains(" opacity=\"0.16\" fill")
+                        && !svg.contains("NaN")
+                        && !svg.contains("inf")
+                );
+            }
         }
     }
 
@@ -407,21 +430,70 @@ mod tests {
     fn a_long_legend_wraps_and_stays_inside() {
         let names = (0..9).map(|i| series(&format!("a rather long name {i}"), 3, 0.1));
         let plot = plot(names.collect());
-        let layout = Layout::new(&plot, FIGURE, 0.0);
-        let rows: BTreeSet<u64> = layout.legend.iter().map(|at| at.1.to_bits()).collect();
+        let (width, height) = (FIGURE.0.cast_signed(), FIGURE.1.cast_signed());
+        let places = plot.legend(width);
+        let rows: BTreeSet<i32> = places.iter().map(|at| at.1).collect();
         assert!(rows.len() > 2);
-        assert!(layout.top < layout.bottom);
-        assert!(layout.legend.iter().all(|at| at.0 + 170.0 < FIGURE.0));
+        let entry = SAMPLE + MARGIN + text_width("a rather long name 0");
+        assert!(places.iter().all(|at| at.0 + entry + GAP <= width));
+        assert!(rows.into_iter().all(|row| row < height / 2));
     }
 
     #[test]
-    fn the_style_knows_every_series_in_both_surroundings() {
-        let (light, dark) = STYLE.split_once("@media").expect("two parts");
-        for style in 0..STYLES {
-            for part in [light, dark] {
-                assert!(part.contains(&format!(".stroke{style} ")));
-                assert!(part.contains(&format!(".fill{style} ")));
+    fn styles_differ_in_colour_dashes_and_marks() {
+        let (light, _) = STYLE.split_once("@media").expect("two parts");
+        let dashes = |style: &Style| {
+            let (_, rest) = light.split_once(&format!("\"{}\"", colour(style)))?;
+            rest.split_once('}').map(|(dashes, _)| dashes)
+        };
+        let colours: BTreeSet<String> = STYLES.iter().map(colour).collect();
+        let marks: BTreeSet<_> = STYLES.iter().map(|style| style.1).collect();
+        let dashes: BTreeSet<_> = STYLES.iter().map(dashes).collect();
+        assert_eq!(
+            [colours.len(), marks.len(), dashes.len()],
+            [STYLES.len(); 3]
+        );
+    }
+
+    #[test]
+    fn every_colour_has_its_counterpart_in_the_dark() {
+        let (_, dark) = STYLE.split_once("@media").expect("two parts");
+        assert!(dark.contains(&format!("[opacity=\"{BAND}\"]")));
+        let mut all = plot((0..7).map(|i| series("s", 3 + 6 * i, 0.5)).collect());
+        all.wide_x = true;
+        for svg in drawn(&all) {
+            let (_, svg) = svg.rsplit_once("<svg").expect("the drawing");
+            let mut seen = 0;
+            for attribute in ["fill", "stroke"] {
+                for rest in svg.split(&format!(" {attribute}=\"#")).skip(1) {
+                    let (colour, _) = rest.split_once('"').expect("an end");
+                    let selector = format!("svg.plot [{attribute}=\"#{colour}\"]");
+                    assert!(dark.contains(&selector), "{selector}");
+                    seen += 1;
+                }
             }
+            assert!(seen > 50, "colours are found");
         }
+    }
+
+    #[test]
+    fn only_a_file_has_paper_and_a_title() {
+        let mut titled = plot(vec![series("a", 3, 0.5)]);
+        titled.title = "this & that".into();
+        let [figure, file] = drawn(&titled);
+        let paper = format!("fill=\"{}\"", hexadecimal(PAPER));
+        let parts = [paper.as_str(), "<style>", ">\nthis &amp; that\n<"];
+        for part in parts {
+            assert!(file.contains(part) && !figure.contains(part), "{part}");
+        }
+        assert!(figure.contains("aria-label=\"this &amp; that\""));
+    }
+
+    fn colour(style: &Style) -> String {
+        hexadecimal(style.0)
+    }
+
+    fn hexadecimal(RGBColor(red, green, blue): RGBColor) -> String {
+        format!("#{red:02X}{green:02X}{blue:02X}")
     }
 }

@@ -135,7 +135,7 @@ impl<'a> Report<'a> {
     /// Writes all files into the directory `folder`, which is there.
     ///
     /// # Errors
-    /// [`Error::File`], when one of them cannot be written.
+    /// [`Error::File`], when one of them cannot be written; [`Error::Plot`], when the drawing library fails.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
         for section in &self.sections {
             let name = section.about.name;
@@ -144,7 +144,7 @@ impl<'a> Report<'a> {
         }
         write_atomic(&folder.join("timings.csv"), &tables::timings(self.archive))?;
         write_atomic(&folder.join("results.json"), &tables::results(self))?;
-        let page = page::page(self).into_string();
+        let page = page::page(self)?.into_string();
         write_atomic(&folder.join("index.html"), page.as_bytes())
     }
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Claim, Report, Section};
+use crate::error::Error;
 use crate::experiment::{Confirmation, Figure, Role, Scale, Table, Verdict};
 use crate::plot;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn page(report: &Report<'_>) -> Markup {
-    html! {
+pub(super) fn page(report: &Report<'_>) -> Result<Markup, Error> {
+    Ok(html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -26,12 +27,12 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
                     (first_paragraph(report))
                     (extent(report))
                     (claims(report))
-                    @for section in &report.sections { (experiment(section)) }
+                    @for section in &report.sections { (experiment(section)?) }
                     (method())
                 }
             }
         }
-    }
+    })
 }
 
 /// Where natural gradient loses and what is not supported, before anything else.
@@ -179,9 +180,9 @@ fn verdict(verdict: Verdict) -> Markup {
     html! { span class={ "verdict " (class) } { (sign) " " (verdict) } }
 }
 
-fn experiment(section: &Section) -> Markup {
+fn experiment(section: &Section) -> Result<Markup, Error> {
     let about = section.about;
-    html! {
+    Ok(html! {
         section id=(about.name) {
             h2 { (about.title) }
             p { (prose(about.question)) }
@@ -210,23 +211,23 @@ fn experiment(section: &Section) -> Markup {
             h3 { "What was seen" }
             p { (prose(&section.analysis.seen)) }
             div.figures {
-                @for figure in &section.analysis.figures { (drawn(figure)) }
+                @for figure in &section.analysis.figures { (drawn(figure)?) }
             }
             @for table in &section.analysis.tables { (tabled(table)) }
             @if !section.choices.is_empty() { (choices(section)) }
             p.soft { "All numbers: " a href={ (about.name) ".csv" } { (about.name) ".csv" } "." }
         }
-    }
+    })
 }
 
 /// A figure; one against the clock is marked, since it is another one every time.
-fn drawn(figure: &Figure) -> Markup {
-    html! {
+fn drawn(figure: &Figure) -> Result<Markup, Error> {
+    Ok(html! {
         figure class=[figure.plot.is_timed().then_some("timed")] {
-            (figure.plot.to_figure())
+            (figure.plot.to_figure()?)
             figcaption { (prose(&figure.caption)) }
         }
-    }
+    })
 }
 
 fn tabled(table: &Table) -> Markup {

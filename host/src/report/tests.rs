@@ -26,7 +26,7 @@ fn archive(scale: Scale, shard: &str) -> Archive {
 
 fn html(archive: &Archive) -> String {
     let report = Report::new(archive, TOYS).unwrap();
-    page::page(&report).into_string()
+    page::page(&report).unwrap().into_string()
 }
 
 /// The text of a page between two marks, without its tags.
