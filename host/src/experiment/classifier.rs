@@ -149,16 +149,25 @@ impl<'a> Training<'a> {
         loss.map(f64::from).map_err(|error| refused(NAME, error))
     }
 
+    /// The probabilities of the classes `[examples × classes]` of `set`.
+    pub(super) fn probabilities(&mut self, set: &Labelled) -> Result<Vec<f32>, Error> {
+        let [.., classes] = WIDTHS;
+        let mut means = vec![f32::NAN; set.classes.len() * classes];
+        if !self.lost {
+            self.trainer
+                .predict(set.examples.inputs(), &mut means)
+                .map_err(|error| refused(NAME, error))?;
+        }
+        Ok(means)
+    }
+
     /// The share of `set` whose most probable class is another than theirs.
     pub(super) fn error(&mut self, set: &Labelled) -> Result<f64, Error> {
         if self.lost {
             return Ok(f64::NAN);
         }
         let [.., classes] = WIDTHS;
-        let mut means = vec![0.0; set.classes.len() * classes];
-        self.trainer
-            .predict(set.examples.inputs(), &mut means)
-            .map_err(|error| refused(NAME, error))?;
+        let means = self.probabilities(set)?;
         let most_probable = |row: &[f32]| {
             let classes = (0_u16..).zip(row);
             let best = classes.max_by(|(_, one), (_, other)| one.total_cmp(other));

@@ -2,28 +2,26 @@
 //! drawn anew.
 
 use natgrad::damping::DampingPolicy;
-use natgrad::{Activation, Likelihood, Metric, Model, init};
+use natgrad::{Metric, init};
 
+use super::classifier::{self, Digits, Labelled, Training};
 use super::statistics::{as_float, rounded, setting};
 use super::{
     About, Analysis, Arm, Estimate, Experiment, Favours, Figure, Grid, Halt, Hypothesis, Job,
     Outcome, Results, Scale, Seeds, Setup, Table, Threshold,
 };
-use crate::data::{Mnist, Stream, Targets};
+use crate::data::Stream;
 use crate::error::Error;
-use crate::evaluation::{Examples, TILE};
+use crate::evaluation::Examples;
 use crate::plot::{Plot, Series};
-use crate::training::{Natural, Optimizer, Solvers, refused, trainer};
+use crate::training::{Natural, Optimizer, Solvers, refused};
 
 pub(super) struct Reordering;
 
-/// The side of an image, and how much its digit is deformed.
-const SIDE: usize = 12;
+/// How much a digit is deformed.
 const STRENGTH: f64 = 1.0;
 /// Examples of a batch; each is used once.
 const BATCH: usize = 128;
-/// Hidden units.
-const HIDDEN: usize = 48;
 /// The negative log-likelihood at which the methods are compared.
 const MATCHED: f64 = 0.9;
 /// The segment of the stream behind the resampled ones, and that of the metric's own inputs.
@@ -294,7 +292,7 @@ impl Experiment for Reordering {
             ("held-out digits", size.held_out.to_string()),
             ("strength of the deformations", setting(STRENGTH)),
             ("matched negative log-likelihood", setting(MATCHED)),
-            ("digits", source(setup).into()),
+            ("digits", Digits::name(setup)),
         ];
         for choice in choices() {
             settings.push((choice.method, choice.chosen.label()));
@@ -360,40 +358,22 @@ impl Experiment for Reordering {
     }
 }
 
-fn source(setup: &Setup) -> &'static str {
-    if setup.mnist.is_some() {
-        "deformed MNIST"
-    } else {
-        "drawn glyphs"
-    }
-}
-
-/// Calls `body` with the stream of a seed.
-fn with_stream<R>(
-    setup: &Setup,
-    seed: u64,
-    body: impl FnOnce(&Stream<'_>) -> Result<R, Halt>,
-) -> Result<R, Halt> {
-    match &setup.mnist {
-        None => body(&Stream::drawn(seed, STRENGTH, SIDE)?),
-        Some(folder) => {
-            let mnist = Mnist::read(folder)?;
-            let (training, test) = (&mnist.training, &mnist.test);
-            body(&Stream::handwritten(training, test, seed, STRENGTH, SIDE)?)
-        }
-    }
-}
-
 /// What all training runs of a seed share.
 struct Course {
-    widths: [usize; 3],
     start: Vec<f32>,
     /// The segments of the first half, then the rest.
     segments: Vec<Examples<f32>>,
     /// The inputs of the metric, of arms that have their own.
     metric: Option<Examples<f32>>,
-    held_out: Examples<f32>,
-    labels: Vec<u16>,
+    held_out: Labelled,
+}
+
+/// What a training run ends with, on the held-out set.
+struct End {
+    /// The probabilities of the classes, example by example.
+    probabilities: Vec<f32>,
+    error: f64,
+    loss: f64,
 }
 
 impl Course {
@@ -405,55 +385,30 @@ impl Course {
         }
         let rest = size.updates * BATCH - size.segments * size.segment();
         segments.push(examples(REST, rest)?);
-        let held_out = stream.held_out(size.held_out)?;
-        let labels = match held_out.targets() {
-            Targets::Classes(labels) => labels.clone(),
-            Targets::Values(_) => return Err(Error::file(held_out.name(), "has no classes")),
-        };
-        let mut course = Self {
-            widths: [held_out.dim_in(), HIDDEN, held_out.dim_out()],
-            start: Vec::new(),
+        let model = classifier::model()?;
+        let mut start = vec![0.0; model.params()];
+        init::glorot(model, seed, &mut start).map_err(|error| refused(classifier::NAME, error))?;
+        Ok(Self {
+            start,
             segments,
             metric: match method {
                 Method::Unlabelled(_) => Some(examples(METRIC, size.updates * BATCH)?),
                 _ => None,
             },
-            held_out: Examples::new(&held_out)?,
-            labels,
-        };
-        let model = course.model()?;
-        let mut start = vec![0.0; model.params()];
-        init::glorot(model, seed, &mut start)
-            .map_err(|error| refused("the digit stream", error))?;
-        course.start = start;
-        Ok(course)
+            held_out: Labelled::new(&stream.held_out(size.held_out)?)?,
+        })
     }
 
-    fn model(&self) -> Result<Model<'_>, Error> {
-        Model::new(&self.widths, Activation::Tanh, Likelihood::Categorical)
-            .map_err(|error| Error::option("the network", error.message()))
-    }
-
-    /// Trains once over the stream, with `other` in the place of a segment, and returns the probabilities
-    /// of the held-out set and its loss.
+    /// Trains once over the stream, with `other` in the place of a segment.
     fn train(
         &self,
         job: &Job<'_>,
         method: Method,
         other: Option<(usize, &Examples<f32>)>,
-    ) -> Result<(Vec<f32>, f64), Halt> {
-        let refused = |error| refused("the digit stream", error);
+    ) -> Result<End, Halt> {
         let mut params = self.start.clone();
         let mut workspace = Vec::new();
-        let how = (&method.optimizer(), TILE);
-        let mut trainer = trainer(
-            self.model()?,
-            &mut params,
-            &mut workspace,
-            how,
-            0.0,
-            "the digit stream",
-        )?;
+        let mut training = Training::new(&method.optimizer(), &mut params, &mut workspace)?;
         let mut update = 0;
         for (index, own) in self.segments.iter().enumerate() {
             let segment = match other {
@@ -472,67 +427,56 @@ impl Course {
                     Some(fresh) => Metric::On(natgrad::Batch::unlabelled(fresh.inputs())),
                     None => Metric::Same,
                 };
-                trainer.step(examples.batch(), metric).map_err(refused)?;
+                training.step(&examples, metric)?;
                 update += 1;
             }
         }
-        let mut means = vec![0.0; self.held_out.len() * self.widths[2]];
-        trainer
-            .predict(self.held_out.inputs(), &mut means)
-            .map_err(refused)?;
-        let loss = trainer.loss(self.held_out.batch()).map_err(refused)?;
-        Ok((means, loss.into()))
-    }
-
-    /// The share of the held-out set whose most probable class is another one.
-    fn error(&self, means: &[f32]) -> f64 {
-        let rows = means.chunks(self.widths[2]).zip(&self.labels);
-        let wrong = rows.filter(|(row, label)| {
-            let top = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            top.is_none_or(|(class, _)| class != usize::from(**label))
-        });
-        as_float(wrong.count()) / as_float(self.labels.len())
+        Ok(End {
+            probabilities: training.probabilities(&self.held_out)?,
+            error: training.error(&self.held_out)?,
+            loss: training.loss(&self.held_out)?,
+        })
     }
 }
 
 /// One training run.
 fn once(job: &Job<'_>, setup: &Setup, size: Size, method: Method) -> Result<Outcome, Halt> {
-    with_stream(setup, job.seed, |stream| {
-        let course = Course::new(stream, size, method, job.seed)?;
-        let (means, loss) = course.train(job, method, None)?;
-        Ok(Outcome::new()
-            .with(ERROR, course.error(&means))
-            .with(NLL, loss)
-            .with(DISTANCE, (loss / MATCHED).ln().abs()))
-    })
+    let digits = Digits::of(setup)?;
+    let course = Course::new(&digits.stream(job.seed, STRENGTH)?, size, method, job.seed)?;
+    let end = course.train(job, method, None)?;
+    Ok(Outcome::new()
+        .with(ERROR, end.error)
+        .with(NLL, end.loss)
+        .with(DISTANCE, (end.loss / MATCHED).ln().abs()))
 }
 
 /// All draws of all segments.
 fn resample(job: &Job<'_>, setup: &Setup, size: Size, method: Method) -> Result<Outcome, Halt> {
-    with_stream(setup, job.seed, |stream| {
-        let course = Course::new(stream, size, method, job.seed)?;
-        let (base, loss) = course.train(job, method, None)?;
-        let mut variances = Vec::new();
-        for segment in 0..size.segments {
-            // The stream itself is the first draw of each of its segments.
-            let mut draws = vec![base.clone()];
-            for draw in 1..size.draws {
-                let other = stream.segment(segment as u64, draw as u64, size.segment())?;
-                let other = Examples::new(&other)?;
-                draws.push(course.train(job, method, Some((segment, &other)))?.0);
-            }
-            variances.push(variance(&draws) / as_float(size.held_out));
+    let digits = Digits::of(setup)?;
+    let stream = digits.stream(job.seed, STRENGTH)?;
+    let course = Course::new(&stream, size, method, job.seed)?;
+    let base = course.train(job, method, None)?;
+    let mut variances = Vec::new();
+    for segment in 0..size.segments {
+        // The stream itself is the first draw of each of its segments.
+        let mut draws = vec![base.probabilities.clone()];
+        for draw in 1..size.draws {
+            let other = stream.segment(segment as u64, draw as u64, size.segment())?;
+            let other = Examples::new(&other)?;
+            let end = course.train(job, method, Some((segment, &other)))?;
+            draws.push(end.probabilities);
         }
-        let mean = variances.iter().sum::<f64>() / as_float(variances.len());
-        let curve = (1..).zip(&variances).map(|(x, &y)| (f64::from(x), y));
-        Ok(Outcome::new()
-            .with(VARIANCE, mean)
-            .with("first", variances.first().copied().unwrap_or(f64::NAN))
-            .with("last", variances.last().copied().unwrap_or(f64::NAN))
-            .with(ERROR, course.error(&base))
-            .with(NLL, loss)
-            .with_series(PROFILE, curve))
-    })
+        variances.push(variance(&draws) / as_float(size.held_out));
+    }
+    let mean = variances.iter().sum::<f64>() / as_float(variances.len());
+    let curve = (1..).zip(&variances).map(|(x, &y)| (f64::from(x), y));
+    Ok(Outcome::new()
+        .with(VARIANCE, mean)
+        .with("first", variances.first().copied().unwrap_or(f64::NAN))
+        .with("last", variances.last().copied().unwrap_or(f64::NAN))
+        .with(ERROR, base.error)
+        .with(NLL, base.loss)
+        .with_series(PROFILE, curve))
 }
 
 /// The variance over the draws, without bias, summed over the places.
