@@ -138,7 +138,7 @@ pub(super) const METHODS: &[Method] = &[
         label: EMPIRICAL,
         name: "lambda",
         values: [10.0, 30.0, 100.0],
-        chosen: 30.0,
+        chosen: 100.0,
         make: Make::Core(Draw::Natural, |damping| {
             Optimizer::Natural(Natural {
                 curvature: Curvatures::Empirical,
@@ -240,7 +240,7 @@ pub(super) const METHODS: &[Method] = &[
         label: LBFGS,
         name: "memory",
         values: [20.0, 40.0, 80.0],
-        chosen: 40.0,
+        chosen: 80.0,
         make: Make::Library(|memory| Baseline::Lbfgs {
             memory: cast(memory).unwrap_or(1),
         }),
@@ -249,7 +249,7 @@ pub(super) const METHODS: &[Method] = &[
         label: NONLINEAR,
         name: "restart",
         values: [10.0, 30.0, 100.0],
-        chosen: 30.0,
+        chosen: 10.0,
         make: Make::Library(|restart| Baseline::NonlinearCg {
             restart: cast(restart).unwrap_or(1),
         }),
