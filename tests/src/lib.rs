@@ -1,6 +1,8 @@
 //! Shared set-up of the tests that span crates: the binary, and a place to run it in.
 #![forbid(unsafe_code)]
 
+pub mod on_target;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};

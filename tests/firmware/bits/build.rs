@@ -1,0 +1,12 @@
+//! Gives the linker the memory map of the target's board.
+
+use std::{env, fs, path::Path};
+
+fn main() {
+    let target = env::var("TARGET").expect("cargo sets it");
+    let map = format!("../boards/{target}.x");
+    println!("cargo::rerun-if-changed={map}");
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    fs::copy(&map, Path::new(&out).join("memory.x")).expect("a memory map of the target");
+    println!("cargo::rustc-link-search={out}");
+}

@@ -1,0 +1,5 @@
+//! Natural gradient, by every solver.
+#![no_std]
+#![no_main]
+
+bits::program!(natural);

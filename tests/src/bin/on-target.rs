@@ -1,0 +1,107 @@
+//! Builds the firmware in `tests/firmware` for every core, runs it on emulated boards, and holds what it prints
+//! against the host.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use natgrad_tests::on_target::{self, CORES, Core, PROFILES, Toolchain};
+
+/// Runs the firmware on emulated cores.
+#[derive(Parser)]
+#[command(name = "on-target")]
+struct Options {
+    /// Print the cores and the checks, and run nothing.
+    #[arg(long)]
+    list: bool,
+
+    /// Only this core; may be given several times [default: all].
+    #[arg(long = "core", value_name = "NAME", value_parser = named)]
+    cores: Vec<&'static Core>,
+
+    /// Only this check; may be given several times [default: all].
+    #[arg(long, value_name = "CHECK")]
+    only: Vec<Check>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Check {
+    /// The library builds with its logs, the feature `defmt`.
+    Defmt,
+    /// 100 steps of every method end with the bits of the host.
+    Bits,
+}
+
+fn named(name: &str) -> Result<&'static Core, String> {
+    let known: Vec<&str> = CORES.iter().map(|core| core.name).collect();
+    let found = CORES.iter().find(|core| core.name == name);
+    found.ok_or_else(|| format!("the cores are {}", known.join(", ")))
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.list {
+        for core in CORES {
+            println!("{:4} {:30} {}", core.name, core.target, core.board);
+        }
+        for check in Check::value_variants() {
+            if let Some(value) = check.to_possible_value() {
+                let about = value.get_help().map(ToString::to_string);
+                println!(
+                    "--only {:8} {}",
+                    value.get_name(),
+                    about.unwrap_or_default()
+                );
+            }
+        }
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(sentence) => {
+            eprintln!("on-target: {sentence}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether nothing was missed.
+fn run(options: &Options) -> Result<bool, String> {
+    let all: Vec<&Core> = CORES.iter().collect();
+    let cores = if options.cores.is_empty() {
+        &all
+    } else {
+        &options.cores
+    };
+    let wanted = |check| options.only.is_empty() || options.only.contains(&check);
+    let host = on_target::host_runs()?;
+    println!("core target                         profile check  result");
+    let mut good = true;
+    for core in cores {
+        let toolchain = Toolchain::find(core)?;
+        if wanted(Check::Defmt) {
+            let result = toolchain.build_with_defmt(core).map(|()| "builds".into());
+            good &= row(core, "release", "defmt", &result);
+        }
+        for profile in PROFILES.into_iter().filter(|_| wanted(Check::Bits)) {
+            let result = toolchain
+                .build_firmware(core, profile)
+                .and_then(|()| on_target::runs(core, profile))
+                .and_then(|runs| on_target::compare(&runs, &host));
+            good &= row(core, profile, "bits", &result);
+        }
+    }
+    Ok(good)
+}
+
+/// Prints a row, and returns whether it is a good one.
+fn row(core: &Core, profile: &str, check: &str, result: &Result<String, String>) -> bool {
+    let (Ok(says) | Err(says)) = result;
+    let sign = if result.is_ok() { "" } else { "MISS: " };
+    println!(
+        "{:4} {:30} {profile:7} {check:6} {sign}{says}",
+        core.name, core.target
+    );
+    result.is_ok()
+}
