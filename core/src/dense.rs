@@ -369,7 +369,7 @@ pub(crate) fn unit<T: Scalar>(matrix: &mut [T], order: usize) {
 }
 
 #[cfg(test)]
-#[allow(
+#[expect(
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test may panic; the ban is for the crate itself"

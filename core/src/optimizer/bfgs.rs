@@ -208,7 +208,7 @@ impl<T: Scalar> Bfgs<T> {
 }
 
 #[cfg(test)]
-#[allow(
+#[expect(
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test may panic; the ban is for the crate itself"

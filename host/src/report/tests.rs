@@ -88,6 +88,7 @@ fn the_page_tells_what_is_missing_tuned_and_smoke() {
     let full = html(&archive(Scale::Full, "0/1"));
     let says = "whole: the tuning runs prefer rate=2 to rate=1, which is what was used.";
     assert!(full.contains(says), "{full}");
+    assert!(full.contains("The tuning runs bear out 0 of 1 choice."));
     assert!(html(&archive(Scale::Smoke, "0/1")).contains("This is a smoke run"));
     assert!(whole.contains("A toy &lt;of&gt; tests") && whole.contains("less &amp; is"));
 }

@@ -17,10 +17,6 @@ use natgrad::optimizer::{
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Activation, Batch, Error, Likelihood, Metric, Plan, Room, Trainer, init};
 
-#[allow(
-    clippy::approx_constant,
-    reason = "a wine may measure 3.14 of something"
-)]
 mod wine {
     use super::FEATURES;
 
