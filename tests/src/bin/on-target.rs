@@ -4,8 +4,9 @@
 
 use std::process::ExitCode;
 
+use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
-use natgrad_tests::on_target::{self, CORES, Core, PROFILES, Toolchain};
+use natgrad_tests::on_target::{Build, CORES, Core, PROFILES, Toolchain, Verdict, bits};
 
 /// Runs the firmware on emulated cores.
 #[derive(Parser)]
@@ -32,6 +33,19 @@ enum Check {
     Bits,
 }
 
+impl Check {
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().into())
+    }
+
+    fn about(self) -> String {
+        let value = self.to_possible_value();
+        let about = value.as_ref().and_then(PossibleValue::get_help);
+        about.map_or_else(String::new, ToString::to_string)
+    }
+}
+
 fn named(name: &str) -> Result<&'static Core, String> {
     let known: Vec<&str> = CORES.iter().map(|core| core.name).collect();
     let found = CORES.iter().find(|core| core.name == name);
@@ -45,14 +59,7 @@ fn main() -> ExitCode {
             println!("{:4} {:30} {}", core.name, core.target, core.board);
         }
         for check in Check::value_variants() {
-            if let Some(value) = check.to_possible_value() {
-                let about = value.get_help().map(ToString::to_string);
-                println!(
-                    "--only {:8} {}",
-                    value.get_name(),
-                    about.unwrap_or_default()
-                );
-            }
+            println!("--only {:8} {}", check.name(), check.about());
         }
         return ExitCode::SUCCESS;
     }
@@ -75,33 +82,38 @@ fn run(options: &Options) -> Result<bool, String> {
         &options.cores
     };
     let wanted = |check| options.only.is_empty() || options.only.contains(&check);
-    let host = on_target::host_runs()?;
-    println!("core target                         profile check  result");
+    let host = bits::host_runs()?;
+    println!("core target                         profile check    result");
     let mut good = true;
-    for core in cores {
-        let toolchain = Toolchain::find(core)?;
+    for &core in cores {
+        let toolchain = &Toolchain::find(core)?;
         if wanted(Check::Defmt) {
             let result = toolchain.build_with_defmt(core).map(|()| "builds".into());
-            good &= row(core, "release", "defmt", &result);
+            good &= row(core, "release", Check::Defmt, &result);
         }
-        for profile in PROFILES.into_iter().filter(|_| wanted(Check::Bits)) {
-            let result = toolchain
-                .build_firmware(core, profile)
-                .and_then(|()| on_target::runs(core, profile))
-                .and_then(|runs| on_target::compare(&runs, &host));
-            good &= row(core, profile, "bits", &result);
+        for profile in PROFILES {
+            let build = Build {
+                core,
+                profile,
+                toolchain,
+            };
+            if wanted(Check::Bits) {
+                good &= row(core, profile, Check::Bits, &bits::check(&build, &host));
+            }
         }
     }
     Ok(good)
 }
 
 /// Prints a row, and returns whether it is a good one.
-fn row(core: &Core, profile: &str, check: &str, result: &Result<String, String>) -> bool {
-    let (Ok(says) | Err(says)) = result;
-    let sign = if result.is_ok() { "" } else { "MISS: " };
+fn row(core: &Core, profile: &str, check: Check, verdict: &Verdict) -> bool {
+    let (Ok(says) | Err(says)) = verdict;
+    let sign = if verdict.is_ok() { "" } else { "MISS: " };
     println!(
-        "{:4} {:30} {profile:7} {check:6} {sign}{says}",
-        core.name, core.target
+        "{:4} {:30} {profile:7} {:8} {sign}{says}",
+        core.name,
+        core.target,
+        check.name()
     );
-    result.is_ok()
+    verdict.is_ok()
 }

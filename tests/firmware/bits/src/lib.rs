@@ -1,21 +1,8 @@
-//! What the programs of this package share: a board, a console, and how a program is made of a group of
-//! training runs.
+//! How a program is made of a group of training runs.
 #![no_std]
 
-#[cfg(target_arch = "arm")]
 #[doc(hidden)]
-pub use cortex_m_rt::entry;
-#[cfg(target_arch = "riscv32")]
-#[doc(hidden)]
-pub use riscv_rt::entry;
-#[doc(hidden)]
-pub use semihosting::{println, process};
-
-#[cfg(target_arch = "arm")]
-use cortex_m as _;
-use portable_atomic as _;
-#[cfg(target_arch = "riscv32")]
-use riscv as _;
+pub use board;
 
 /// A program that makes all runs of a group, and prints `name params state losses` for each.
 #[macro_export]
@@ -32,19 +19,15 @@ macro_rules! program {
             ConstStaticCell::new([0.0; PLAN.params()]);
         static WORKSPACE: ConstStaticCell<[f32; LEN]> = ConstStaticCell::new([0.0; LEN]);
 
-        #[$crate::entry]
+        #[$crate::board::entry]
         fn main() -> ! {
             $group::all::<TILE>(PARAMS.take(), WORKSPACE.take(), |name, end| match end {
-                Ok(end) => $crate::println!("{name} {end}"),
-                Err(error) => $crate::println!("{name} {error}"),
+                Ok(end) => $crate::board::println!("{name} {end}"),
+                Err(error) => $crate::board::println!("{name} {error}"),
             });
-            $crate::process::exit(0)
+            $crate::board::process::exit(0)
         }
 
-        #[panic_handler]
-        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-            $crate::println!("{info}");
-            $crate::process::exit(1)
-        }
+        $crate::board::print_panics!();
     };
 }

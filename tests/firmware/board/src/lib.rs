@@ -1,0 +1,26 @@
+//! What the firmware of these tests stands on: an emulated board's memory map, start-up and console.
+#![no_std]
+
+#[cfg(target_arch = "arm")]
+pub use cortex_m_rt::entry;
+#[cfg(target_arch = "riscv32")]
+pub use riscv_rt::entry;
+pub use semihosting::{println, process};
+
+#[cfg(target_arch = "arm")]
+use cortex_m as _;
+use portable_atomic as _;
+#[cfg(target_arch = "riscv32")]
+use riscv as _;
+
+/// The panic handler of a program that may have one: prints where, and exits with 1.
+#[macro_export]
+macro_rules! print_panics {
+    () => {
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::println!("{info}");
+            $crate::process::exit(1)
+        }
+    };
+}

@@ -1,0 +1,111 @@
+//! The firmware in `tests/firmware`: the cores it is built for, the compilers that can do it, the emulators
+//! that run it, and what is held against what it prints and what it is made of.
+//!
+//! A check is a file, and says yes or no in a sentence ([`Verdict`]) about one core and one profile.
+
+pub mod bits;
+mod toolchain;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+pub use toolchain::Toolchain;
+use toolchain::output_folder;
+
+/// A processor core, and the board on which it is emulated.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Core {
+    /// What `--core` calls it.
+    pub name: &'static str,
+    /// The compiler's name of the target.
+    pub target: &'static str,
+    /// The emulator's name of the board.
+    pub board: &'static str,
+    emulator: &'static str,
+    /// What the emulator has to be told beside the board.
+    options: &'static [&'static str],
+}
+
+const fn arm(name: &'static str, target: &'static str, board: &'static str) -> Core {
+    Core {
+        name,
+        target,
+        board,
+        emulator: "qemu-system-arm",
+        options: &[],
+    }
+}
+
+/// All cores.
+pub const CORES: &[Core] = &[
+    arm("M0", "thumbv6m-none-eabi", "microbit"),
+    arm("M3", "thumbv7m-none-eabi", "mps2-an385"),
+    arm("M4F", "thumbv7em-none-eabihf", "mps2-an386"),
+    arm("M7", "thumbv7em-none-eabihf", "mps2-an500"),
+    arm("M33", "thumbv8m.main-none-eabihf", "mps2-an505"),
+    Core {
+        name: "RV32",
+        target: "riscv32imac-unknown-none-elf",
+        board: "virt",
+        emulator: "qemu-system-riscv32",
+        options: &["-bios", "none"],
+    },
+];
+
+/// The profiles of the firmware: `opt-level` 3 and `"s"`.
+pub const PROFILES: [&str; 2] = ["release", "small"];
+
+/// What a check found, in a sentence; an error is a miss.
+pub type Verdict = Result<String, String>;
+
+/// What firmware is built for, and by what.
+#[derive(Clone, Copy, Debug)]
+pub struct Build<'a> {
+    /// The core.
+    pub core: &'static Core,
+    /// One of [`PROFILES`].
+    pub profile: &'static str,
+    /// The compiler.
+    pub toolchain: &'a Toolchain,
+}
+
+impl Build<'_> {
+    /// Builds all programs of a package of the firmware's workspace.
+    ///
+    /// # Errors
+    /// A sentence, when that fails.
+    pub fn package(&self, package: &str) -> Result<(), String> {
+        self.toolchain
+            .build_firmware(self.core, self.profile, package)
+    }
+
+    /// Where the ELF file of a program lies, once it is built.
+    pub fn image(&self, program: &str) -> PathBuf {
+        output_folder()
+            .join(self.core.target)
+            .join(self.profile)
+            .join(program)
+    }
+
+    /// What a program prints on the emulated board.
+    ///
+    /// # Errors
+    /// A sentence, when the emulator is missing or the program fails.
+    pub fn run(&self, program: &str) -> Result<String, String> {
+        let core = self.core;
+        let output = Command::new(core.emulator)
+            .args(["-machine", core.board, "-nographic"])
+            .args(core.options)
+            .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+            .arg(self.image(program))
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("{} does not run: {error}", core.emulator))?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if output.status.success() {
+            Ok(printed.into_owned())
+        } else {
+            Err(format!("{program} fails: {}", printed.trim_end()))
+        }
+    }
+}

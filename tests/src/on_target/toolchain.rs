@@ -1,0 +1,133 @@
+//! The compilers that can build firmware.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::Core;
+use crate::root;
+
+/// Debian's package of a compiler that has the source of its library in another.
+const PACKAGE: &str = "rustc-web";
+
+/// A compiler that can build for a target.
+#[derive(Debug)]
+pub enum Toolchain {
+    /// The installed one has the target.
+    Installed,
+    /// This one has the source of its library, and `core` is compiled from that.
+    FromSource {
+        /// The compiler.
+        compiler: PathBuf,
+        /// Its linker, where it brings none for the target.
+        linker: Option<&'static str>,
+    },
+}
+
+impl Toolchain {
+    /// The compiler for a core: the installed one if it has the target or the source of its library, else
+    /// Debian's.
+    ///
+    /// # Errors
+    /// A sentence that says how to get one.
+    pub fn find(core: &Core) -> Result<Self, String> {
+        let print = |compiler: &Path, what: &[&str]| -> Option<PathBuf> {
+            let output = Command::new(compiler).arg("--print").args(what).output();
+            let output = output.ok().filter(|output| output.status.success())?;
+            Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+        };
+        let has_source = |compiler: &Path| {
+            print(compiler, &["sysroot"]).is_some_and(|sysroot| {
+                let library = sysroot.join("lib/rustlib/src/rust/library/Cargo.toml");
+                library.is_file()
+            })
+        };
+        let installed = Path::new("rustc");
+        let libraries = ["target-libdir", "--target", core.target];
+        if print(installed, &libraries).is_some_and(|folder| folder.is_dir()) {
+            return Ok(Self::Installed);
+        }
+        if has_source(installed) {
+            return Ok(Self::FromSource {
+                compiler: installed.into(),
+                linker: None,
+            });
+        }
+        match debian_compiler().filter(|compiler| has_source(compiler)) {
+            Some(compiler) => Ok(Self::FromSource {
+                compiler,
+                linker: Some("ld.lld"),
+            }),
+            None => Err(format!(
+                "no compiler for {target}: run `rustup target add {target}`, or on Debian `apt-get install {PACKAGE} \
+                 rust-web-src lld`",
+                target = core.target
+            )),
+        }
+    }
+
+    /// Cargo, building for a core from the folder `place`.
+    fn build(&self, core: &Core, place: &Path, words: &[&str]) -> Result<(), String> {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .current_dir(place)
+            .args(["build", "--quiet", "--locked", "--target", core.target])
+            .arg("--target-dir")
+            .arg(output_folder())
+            .args(words)
+            // What cargo tells its children is not for the cargo that it is here the parent of.
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("RUSTFLAGS")
+            .env_remove("RUSTUP_TOOLCHAIN");
+        if let Self::FromSource { compiler, linker } = self {
+            // `build-std` is an unstable flag of cargo, and `core` is written in unstable Rust.
+            cargo
+                .arg("-Zbuild-std=core")
+                .env("RUSTC", compiler)
+                .env("RUSTC_BOOTSTRAP", "1");
+            if let Some(linker) = linker {
+                let target = core.target.to_uppercase().replace(['-', '.'], "_");
+                cargo.env(format!("CARGO_TARGET_{target}_LINKER"), linker);
+            }
+        }
+        let status = cargo.stdin(Stdio::null()).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(_) => Err("does not build".into()),
+            Err(error) => Err(format!("cargo does not run: {error}")),
+        }
+    }
+
+    /// Builds the library with its logs.
+    ///
+    /// # Errors
+    /// A sentence, when that fails.
+    pub fn build_with_defmt(&self, core: &Core) -> Result<(), String> {
+        let words = ["--release", "--package", "natgrad", "--features", "defmt"];
+        self.build(core, root(), &words)
+    }
+
+    pub(super) fn build_firmware(
+        &self,
+        core: &Core,
+        profile: &str,
+        package: &str,
+    ) -> Result<(), String> {
+        let words = ["--profile", profile, "--package", package, "--bins"];
+        self.build(core, &root().join("tests/firmware"), &words)
+    }
+}
+
+fn debian_compiler() -> Option<PathBuf> {
+    let output = Command::new("dpkg").args(["--listfiles", PACKAGE]).output();
+    let files = String::from_utf8(output.ok()?.stdout).ok()?;
+    let mut files = files.lines().map(PathBuf::from);
+    files.find(|file| file.ends_with("bin/rustc"))
+}
+
+/// Where firmware is built: apart from what the host builds, whose lock it would wait for.
+pub(super) fn output_folder() -> PathBuf {
+    let folder = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
+    root().join(folder).join("firmware")
+}
