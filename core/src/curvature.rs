@@ -12,7 +12,7 @@ use core::marker::PhantomData;
 use crate::data::{Batch, Labels};
 use crate::error::Error;
 use crate::kernels;
-use crate::mlp::{Mlp, Tile, gradient_tile, tiles};
+use crate::mlp::{Mlp, Parameters, Tile, gradient_tile, tiles};
 use crate::operator::LinearOperator;
 use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
@@ -39,7 +39,7 @@ pub trait Factored<T: Scalar>: Curvature<T> + sealed::Columns<T> {
 }
 
 mod sealed {
-    use crate::mlp::Tile;
+    use crate::mlp::{Parameters, Tile};
     use crate::plan::Model;
     use crate::scalar::Scalar;
 
@@ -47,7 +47,7 @@ mod sealed {
     pub struct Forward<'a, T, const TILE: usize> {
         pub(super) tile: Tile<'a, T, TILE>,
         pub(super) model: Model<'a>,
-        pub(super) params: &'a [T],
+        pub(super) params: Parameters<'a, T>,
     }
 
     /// What a curvature makes of a tile that has the tangents of a vector v.
@@ -202,7 +202,7 @@ impl<T: Scalar> sealed::Product<T> for Newton {
             model,
             params,
         } = forward;
-        tile.backward_tangent(model, params, v, structure, out, quad);
+        tile.backward_tangent(model, *params, v, structure, out, quad);
     }
 
     fn add_form<const TILE: usize>(
@@ -229,7 +229,7 @@ impl<T: Scalar, const TILE: usize> Forward<'_, T, TILE> {
             model,
             params,
         } = self;
-        tile.backward_structural(model, params, structure, out, &mut form);
+        tile.backward_structural(model, *params, structure, out, &mut form);
         tile.add_forms(&form, quad);
     }
 }
@@ -237,7 +237,7 @@ impl<T: Scalar, const TILE: usize> Forward<'_, T, TILE> {
 /// A network at its parameters, and the examples that a curvature is a mean over.
 pub struct Examples<'a, T> {
     pub(crate) model: Model<'a>,
-    pub(crate) params: &'a [T],
+    pub(crate) params: Parameters<'a, T>,
     pub(crate) scratch: &'a mut [T],
     pub(crate) batch: Batch<'a, T>,
     /// Σ wᵦ.
@@ -443,7 +443,7 @@ impl<T: Scalar, C: Curvature<T>, const TILE: usize> LinearOperator<T>
     for CurvatureOperator<'_, T, C, TILE>
 {
     fn dim(&self) -> usize {
-        self.examples.model.params()
+        self.examples.model.trained_params()
     }
 
     fn parts(&self) -> usize {
@@ -485,7 +485,11 @@ impl<'a, T: Scalar, const TILE: usize> GradientCovariance<'a, T, TILE> {
         batch: Batch<'a, T>,
         mean: &'a mut [T],
     ) -> Result<Self, Error> {
-        exact("the mean gradient", mlp.model().params(), mean.len())?;
+        exact(
+            "the mean gradient",
+            mlp.model().trained_params(),
+            mean.len(),
+        )?;
         let examples = Examples::admit(mlp, batch, Labels::Needed, Pass::Product)?;
         Ok(Self {
             examples,
@@ -530,7 +534,7 @@ impl<'a, T: Scalar, const TILE: usize> GradientCovariance<'a, T, TILE> {
 
 impl<T: Scalar, const TILE: usize> LinearOperator<T> for GradientCovariance<'_, T, TILE> {
     fn dim(&self) -> usize {
-        self.examples.model.params()
+        self.examples.model.trained_params()
     }
 
     fn parts(&self) -> usize {

@@ -5,6 +5,7 @@
 //! that does arithmetic with sizes; whoever needs memory states it as a [`Storage`].
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::activation::Activation;
 use crate::data::Labels;
@@ -41,6 +42,7 @@ pub struct Plan<const N: usize> {
     /// Of hidden layer l at place l; the places behind the last hidden layer mean nothing.
     hidden: [Activation; N],
     likelihood: Likelihood,
+    trained: Trained,
 }
 
 impl<const N: usize> Plan<N> {
@@ -58,6 +60,7 @@ impl<const N: usize> Plan<N> {
             widths,
             hidden: [activation; N],
             likelihood,
+            trained: Trained::all(N),
         };
         match Model::new(&plan.widths, activation, likelihood) {
             Ok(_) => Ok(plan),
@@ -91,24 +94,75 @@ impl<const N: usize> Plan<N> {
         Ok(self)
     }
 
+    /// The plan with all layers frozen but those in a range, 0 the first layer of weights: see
+    /// [`Model::with_trained`].
+    ///
+    /// ```
+    /// # use natgrad::{Activation, Likelihood, Plan};
+    /// const PLAN: Plan<4> = match Plan::new([6, 8, 8, 4], Activation::Tanh, Likelihood::Categorical) {
+    ///     Ok(plan) => plan,
+    ///     Err(error) => panic!("{}", error.message()),
+    /// };
+    /// /// What is learned on the device: the last layer.
+    /// const PERSONAL: Plan<4> = match PLAN.with_trained(2..3) {
+    ///     Ok(plan) => plan,
+    ///     Err(error) => panic!("{}", error.message()),
+    /// };
+    /// assert_eq!(PERSONAL.params(), PLAN.params());
+    /// assert_eq!(PERSONAL.trained_params(), 8 * 4 + 4);
+    /// ```
+    ///
+    /// # Errors
+    /// [`PlanError::NothingTrained`].
+    pub const fn with_trained(self, layers: Range<usize>) -> Result<Self, PlanError> {
+        match self.model().with_trained(layers) {
+            Ok(Model { trained, .. }) => Ok(Self { trained, ..self }),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The plan as the passes and the methods see it.
     pub const fn model(&self) -> Model<'_> {
         Model {
             widths: &self.widths,
             hidden: &self.hidden,
             likelihood: self.likelihood,
+            trained: self.trained,
         }
     }
 
-    /// The number of parameters P.
+    /// The number of parameters, those of frozen layers included: the length of the parameter vector.
     pub const fn params(&self) -> usize {
         self.model().params()
+    }
+
+    /// The number P of parameters that are trained: the length of everything that a method keeps.
+    pub const fn trained_params(&self) -> usize {
+        self.model().trained_params()
+    }
+}
+
+/// The layers of weights that are trained: from `first` up to, and without, `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Trained {
+    first: usize,
+    end: usize,
+}
+
+impl Trained {
+    /// All layers between so many widths.
+    const fn all(widths: usize) -> Self {
+        Self {
+            first: 0,
+            end: widths.saturating_sub(1),
+        }
     }
 }
 
 /// A plan of any depth, borrowed: what a network is, without its memory.
 ///
-/// Parameters are one flat vector of length P: for each layer the weights `[out × in]`, row-major, and
+/// Parameters are one flat vector: for each layer the weights `[out × in]`, row-major, and
 /// then the bias `[out]`, layer after layer (the order of `PyTorch`'s `Linear`).
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -117,6 +171,7 @@ pub struct Model<'p> {
     /// Of hidden layer l at place l; the last place stands for all layers behind it.
     hidden: &'p [Activation],
     likelihood: Likelihood,
+    trained: Trained,
 }
 
 /// P may be at most this much below the address space, so that no size of a method overflows.
@@ -169,6 +224,7 @@ impl<'p> Model<'p> {
             widths,
             hidden: activation.everywhere(),
             likelihood,
+            trained: Trained::all(widths.len()),
         })
     }
 
@@ -182,6 +238,42 @@ impl<'p> Model<'p> {
         } else {
             Err(PlanError::NoSuchLayer)
         }
+    }
+
+    /// The model with all layers frozen but those in a range, 0 the first layer of weights.
+    ///
+    /// Frozen parameters never change, and cost neither gradient nor storage: P, the length of the gradient, of a
+    /// direction and of every vector of a method, counts the trained parameters only
+    /// ([`Model::trained_params`]), in the same order. A backward pass ends at the first trained layer, and
+    /// tangents begin there. The trained layers lie side by side: the last ones, to personalise a network;
+    /// the first ones, to adapt it to another sensor.
+    ///
+    /// # Errors
+    /// [`PlanError::NothingTrained`], when the range is empty or leaves the network.
+    pub const fn with_trained(self, layers: Range<usize>) -> Result<Self, PlanError> {
+        let Range { start: first, end } = layers;
+        if first < end && end < self.widths.len() {
+            let trained = Trained { first, end };
+            Ok(Self { trained, ..self })
+        } else {
+            Err(PlanError::NothingTrained)
+        }
+    }
+
+    /// Whether a layer of weights is trained, 0 the first.
+    pub const fn trains(&self, layer: usize) -> bool {
+        self.trained.first <= layer && layer < self.trained.end
+    }
+
+    /// The first layer of weights that is trained.
+    pub(crate) const fn first_trained(&self) -> usize {
+        self.trained.first
+    }
+
+    /// The widths of the trained layers, that of their input first.
+    pub(crate) fn trained_widths(&self) -> &'p [usize] {
+        let Trained { first, end } = self.trained;
+        self.widths.get(first..=end).unwrap_or(&[])
     }
 
     /// The widths, input first.
@@ -226,10 +318,19 @@ impl<'p> Model<'p> {
         }
     }
 
-    /// The number of parameters P.
+    /// The number of parameters, those of frozen layers included: the length of the parameter vector.
     pub const fn params(&self) -> usize {
-        let (weights, biases) = self.weights_and_biases();
-        weights + biases
+        self.sizes(0, self.widths.len()).params()
+    }
+
+    /// The number P of parameters that are trained: the length of everything that a method keeps.
+    pub const fn trained_params(&self) -> usize {
+        self.sizes(self.trained.first, self.trained.end).params()
+    }
+
+    /// The number of parameters before the first trained layer.
+    pub(crate) const fn params_below(&self) -> usize {
+        self.sizes(0, self.trained.first).params()
     }
 
     /// The number of units of all layers, inputs included: Σ widths.
@@ -261,34 +362,64 @@ impl<'p> Model<'p> {
 
     /// Multiply-accumulates of one pass over one example, biases and activations not counted.
     ///
-    /// With n weights, n₁ of them in the first layer: outputs and loss n; gradient 3n − n₁; `Jv` and its
-    /// forward pass 3n − n₁; `Jᵀu` 3n − n₁; a metric product 5n − 2n₁; a Hessian product 8n − 5n₁.
-    /// (The first layer needs neither the gradient of its inputs nor their tangent, which is zero.)
+    /// With n weights, t of them in trained layers, t₁ in the first trained layer, and u in all layers behind
+    /// that one:
+    ///
+    /// | pass | |
+    /// |---|---|
+    /// | outputs, loss | n |
+    /// | gradient; `Jᵀu`; `Jv` with its forward pass | n + t + u |
+    /// | metric product | n + 2t + 2u |
+    /// | Hessian product | n + 4t − 2t₁ + 3u |
+    ///
+    /// Without frozen layers t = n and u = n − t₁. (The first trained layer needs neither the gradient of its
+    /// inputs nor their tangent, which is zero.)
     pub const fn macs(&self, pass: Pass) -> u64 {
-        let n = self.weights_and_biases().0 as u64;
-        let first = match self.widths {
-            [dim_in, dim_out, ..] => (*dim_in as u64) * (*dim_out as u64),
-            _ => 0,
-        };
+        let Trained { first, end } = self.trained;
+        let layers = self.widths.len();
+        let n = self.sizes(0, layers).weights as u64;
+        let trained = self.sizes(first, end).weights as u64;
+        let lowest = self.sizes(first, first.saturating_add(1)).weights as u64;
+        let behind = self.sizes(first.saturating_add(1), layers).weights as u64;
         match pass {
             Pass::Outputs | Pass::Loss => n,
-            Pass::Gradient | Pass::Jvp | Pass::Vjp => 3 * n - first,
-            Pass::Product => 5 * n - 2 * first,
-            Pass::Hessian => 8 * n - 5 * first,
+            Pass::Gradient | Pass::Jvp | Pass::Vjp => n + trained + behind,
+            Pass::Product => n + 2 * (trained + behind),
+            Pass::Hessian => n + 4 * trained - 2 * lowest + 3 * behind,
         }
     }
 
-    const fn weights_and_biases(&self) -> (usize, usize) {
+    /// What the layers of weights from `first` up to, and without, `end` hold.
+    const fn sizes(&self, first: usize, end: usize) -> Sizes {
         let mut rest = self.widths;
-        let (mut weights, mut biases) = (0, 0);
+        let mut layer = 0;
+        let mut sizes = Sizes {
+            weights: 0,
+            biases: 0,
+        };
         while let [fan_in, tail @ ..] = rest {
             if let [fan_out, ..] = tail {
-                weights += *fan_in * *fan_out;
-                biases += *fan_out;
+                if first <= layer && layer < end {
+                    sizes.weights += *fan_in * *fan_out;
+                    sizes.biases += *fan_out;
+                }
+                layer += 1;
             }
             rest = tail;
         }
-        (weights, biases)
+        sizes
+    }
+}
+
+/// The weights and biases of some layers.
+struct Sizes {
+    weights: usize,
+    biases: usize,
+}
+
+impl Sizes {
+    const fn params(&self) -> usize {
+        self.weights + self.biases
     }
 }
 
@@ -300,6 +431,7 @@ impl PartialEq for Model<'_> {
         };
         self.widths == other.widths
             && self.likelihood == other.likelihood
+            && self.trained == other.trained
             && activations(self).eq(activations(other))
     }
 }
@@ -415,7 +547,7 @@ impl Storage {
             .saturating_add(model.widest().saturating_mul(self.widths))
             .saturating_add(model.dim_out().saturating_mul(self.outputs));
         model
-            .params()
+            .trained_params()
             .saturating_mul(self.vectors)
             .saturating_add(self.scalars)
             .saturating_add(rows.saturating_mul(tile))
@@ -472,6 +604,8 @@ pub enum PlanError {
     TooLarge,
     /// An activation for a hidden layer that there is not, or hidden layers without one.
     NoSuchLayer,
+    /// A range of trained layers that is empty or leaves the network.
+    NothingTrained,
 }
 
 impl PlanError {
@@ -484,6 +618,9 @@ impl PlanError {
             Self::TooManyClasses => "a categorical likelihood takes at most 65536 outputs",
             Self::TooLarge => "the network has more parameters than memory can be addressed for",
             Self::NoSuchLayer => "each hidden layer has one activation",
+            Self::NothingTrained => {
+                "the trained layers must be one or more of the network's layers, side by side"
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The layers of a flat parameter vector, from either end.
+//! The layers of flat vectors, from either end: of the parameters, and of what has the trained ones' shape.
 
 use crate::plan::Model;
 
@@ -28,26 +28,93 @@ pub(crate) struct LayerMut<'a, T> {
     pub(crate) bias: &'a mut [T],
 }
 
-/// The layers of `vector`, input side first.
-pub(crate) fn layers<'a, T>(model: &Model<'a>, vector: &'a [T]) -> Layers<'a, T> {
+/// The parameters of all layers, in three runs: the trained ones may lie elsewhere than the frozen ones, as
+/// at a trial point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameters<'a, T> {
+    /// Of the frozen layers before the trained ones.
+    below: &'a [T],
+    /// Of the trained layers: the P that a method sees.
+    pub(crate) trained: &'a [T],
+    /// Of the frozen layers behind them.
+    above: &'a [T],
+}
+
+impl<'a, T> Parameters<'a, T> {
+    /// Those of a whole parameter vector.
+    pub(crate) fn of(model: &Model<'_>, params: &'a [T]) -> Self {
+        let (below, rest) = params
+            .split_at_checked(model.params_below())
+            .unwrap_or((&[], &[]));
+        let (trained, above) = rest
+            .split_at_checked(model.trained_params())
+            .unwrap_or((&[], &[]));
+        Self {
+            below,
+            trained,
+            above,
+        }
+    }
+
+    /// With other parameters of the trained layers.
+    pub(crate) fn at(self, trained: &'a [T]) -> Self {
+        Self { trained, ..self }
+    }
+}
+
+/// The trained part of a whole parameter vector.
+pub(crate) fn trained_mut<'a, T>(model: &Model<'_>, params: &'a mut [T]) -> &'a mut [T] {
+    let (_, rest) = params
+        .split_at_mut_checked(model.params_below())
+        .unwrap_or((&mut [], &mut []));
+    rest.get_mut(..model.trained_params()).unwrap_or(&mut [])
+}
+
+/// All layers, input side first.
+pub(crate) fn layers<'a, T>(model: &Model<'a>, params: Parameters<'a, T>) -> Layers<'a, T> {
     Layers {
         widths: model.widths(),
-        vector,
+        params,
         first: 0,
     }
 }
 
-/// The layers of `vector`, to be written.
-pub(crate) fn layers_mut<'a, T>(model: &Model<'a>, vector: &'a mut [T]) -> LayersMut<'a, T> {
+/// The trained layers, with what a `vector` `[P]` holds for them.
+pub(crate) fn trained_layers<'a, T>(model: &Model<'a>, vector: &'a [T]) -> Layers<'a, T> {
+    Layers {
+        widths: model.trained_widths(),
+        params: Parameters {
+            below: &[],
+            trained: vector,
+            above: &[],
+        },
+        first: model.first_trained(),
+    }
+}
+
+/// All layers of a whole parameter vector, to be written.
+pub(crate) fn layers_mut<'a, T>(model: &Model<'a>, params: &'a mut [T]) -> LayersMut<'a, T> {
     LayersMut {
         widths: model.widths(),
+        vector: params,
+    }
+}
+
+/// The trained layers, to be written.
+pub(crate) fn trained_layers_mut<'a, T>(
+    model: &Model<'a>,
+    vector: &'a mut [T],
+) -> LayersMut<'a, T> {
+    LayersMut {
+        widths: model.trained_widths(),
         vector,
     }
 }
 
 pub(crate) struct Layers<'a, T> {
     widths: &'a [usize],
-    vector: &'a [T],
+    /// What is left of each run: a layer lies in one of them.
+    params: Parameters<'a, T>,
     first: usize,
 }
 
@@ -80,9 +147,22 @@ impl<'a, T> Iterator for Layers<'a, T> {
         let [fan_out, ..] = rest else {
             return None;
         };
-        let (layer, tail) = self.vector.split_at_checked(layer_len(*fan_in, *fan_out))?;
+        let Parameters {
+            below,
+            trained,
+            above,
+        } = &mut self.params;
+        let run = if !below.is_empty() {
+            below
+        } else if !trained.is_empty() {
+            trained
+        } else {
+            above
+        };
+        let (layer, tail) = run.split_at_checked(layer_len(*fan_in, *fan_out))?;
+        *run = tail;
         let index = self.first;
-        (self.widths, self.vector, self.first) = (rest, tail, index.saturating_add(1));
+        (self.widths, self.first) = (rest, index.saturating_add(1));
         Some(Self::layer(index, *fan_in, *fan_out, layer))
     }
 }
@@ -95,13 +175,23 @@ impl<T> DoubleEndedIterator for Layers<'_, T> {
         let [.., fan_in] = rest else {
             return None;
         };
-        let start = self
-            .vector
-            .len()
-            .checked_sub(layer_len(*fan_in, *fan_out))?;
-        let (head, layer) = self.vector.split_at_checked(start)?;
+        let Parameters {
+            below,
+            trained,
+            above,
+        } = &mut self.params;
+        let run = if !above.is_empty() {
+            above
+        } else if !trained.is_empty() {
+            trained
+        } else {
+            below
+        };
+        let start = run.len().checked_sub(layer_len(*fan_in, *fan_out))?;
+        let (head, layer) = run.split_at_checked(start)?;
+        *run = head;
         let index = self.first.saturating_add(rest.len()).saturating_sub(1);
-        (self.widths, self.vector) = (rest, head);
+        self.widths = rest;
         Some(Self::layer(index, *fan_in, *fan_out, layer))
     }
 }

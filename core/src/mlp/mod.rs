@@ -7,7 +7,7 @@
 mod layers;
 mod tile;
 
-pub(crate) use layers::layers_mut;
+pub(crate) use layers::{Parameters, layers_mut, trained_mut};
 pub(crate) use tile::Tile;
 
 use crate::data::{Batch, Inputs, Labels};
@@ -112,7 +112,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         out: &mut [T],
         finish: impl Fn(&mut Tile<'_, T, TILE>, &Model<'_>),
     ) -> Result<(), Error> {
-        let Self { model, params, .. } = *self;
+        let (model, params) = (self.model, self.parameters());
         let tiles = self.admit_inputs(batch, Pass::Outputs)?;
         exact("the output slice", self.outputs_len(batch), out.len())?;
         let mut tile = Tile::carve(&model, Pass::Outputs, self.scratch);
@@ -134,7 +134,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     ///
     /// Cost: [`Pass::Loss`] per example.
     pub fn loss(&mut self, batch: &Batch<'_, T>) -> Result<T, Error> {
-        let Self { model, params, .. } = *self;
+        let (model, params) = (self.model, self.parameters());
         let (tiles, total) = self.admit(batch, Labels::Needed, Pass::Loss)?;
         let mut tile = Tile::<T, TILE>::carve(&model, Pass::Loss, self.scratch);
         let mut loss = T::ZERO;
@@ -153,8 +153,8 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     ///
     /// Cost: [`Pass::Gradient`] per example.
     pub fn gradient(&mut self, batch: &Batch<'_, T>, out: &mut [T]) -> Result<T, Error> {
-        let Self { model, params, .. } = *self;
-        exact("the gradient", model.params(), out.len())?;
+        let (model, params) = (self.model, self.parameters());
+        exact("the gradient", model.trained_params(), out.len())?;
         let (tiles, total) = self.admit(batch, Labels::Needed, Pass::Gradient)?;
         kernels::fill(T::ZERO, out);
         let mut loss = T::ZERO;
@@ -185,9 +185,9 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         direction: &[T],
         out: &mut [T],
     ) -> Result<(), Error> {
-        let Self { model, params, .. } = *self;
+        let (model, params) = (self.model, self.parameters());
         let batch = Batch::unlabelled(inputs);
-        exact("the direction", model.params(), direction.len())?;
+        exact("the direction", model.trained_params(), direction.len())?;
         let tiles = self.admit_inputs(&batch, Pass::Jvp)?;
         exact("the output slice", self.outputs_len(&batch), out.len())?;
         let mut tile = Tile::<T, TILE>::carve(&model, Pass::Jvp, self.scratch);
@@ -213,9 +213,9 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         u: &[T],
         out: &mut [T],
     ) -> Result<(), Error> {
-        let Self { model, params, .. } = *self;
+        let (model, params) = (self.model, self.parameters());
         let batch = Batch::unlabelled(inputs);
-        exact("the result", model.params(), out.len())?;
+        exact("the result", model.trained_params(), out.len())?;
         let tiles = self.admit_inputs(&batch, Pass::Vjp)?;
         exact(
             "the output-shaped vector",
@@ -245,9 +245,9 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         direction: &[T],
         out: &mut [T],
     ) -> Result<T, Error> {
-        let Self { model, params, .. } = *self;
-        exact("the direction", model.params(), direction.len())?;
-        exact("the product", model.params(), out.len())?;
+        let (model, params) = (self.model, self.parameters());
+        exact("the direction", model.trained_params(), direction.len())?;
+        exact("the product", model.trained_params(), out.len())?;
         let (tiles, total) = self.admit(batch, Labels::Needed, Pass::Hessian)?;
         kernels::fill(T::ZERO, out);
         let mut quad = T::ZERO;
@@ -262,8 +262,12 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     }
 
     /// Splits into what an operator keeps.
-    pub(crate) fn into_parts(self) -> (Model<'a>, &'a [T], &'a mut [T]) {
-        (self.model, self.params, self.scratch)
+    pub(crate) fn into_parts(self) -> (Model<'a>, Parameters<'a, T>, &'a mut [T]) {
+        (self.model, self.parameters(), self.scratch)
+    }
+
+    fn parameters(&self) -> Parameters<'a, T> {
+        Parameters::of(&self.model, self.params)
     }
 
     fn outputs_len(&self, batch: &Batch<'_, T>) -> usize {
@@ -296,7 +300,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
 #[expect(clippy::too_many_arguments, reason = "a tile pass is its operands")]
 pub(crate) fn gradient_tile<T: Scalar, const TILE: usize>(
     model: &Model<'_>,
-    params: &[T],
+    params: Parameters<'_, T>,
     scratch: &mut [T],
     batch: &Batch<'_, T>,
     index: usize,

@@ -10,7 +10,7 @@ use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
 use crate::workspace::Arena;
 
-use super::layers::{Layer, LayerMut, layers, layers_mut};
+use super::layers::{Layer, LayerMut, Parameters, layers, trained_layers, trained_layers_mut};
 
 /// The rows of one tile.
 pub(crate) struct Tile<'w, T, const TILE: usize> {
@@ -91,7 +91,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     }
 
     /// aₗ = φ(Wₗ aₗ₋₁ + bₗ), and z for the last layer.
-    pub(crate) fn forward(&mut self, model: &Model<'_>, params: &[T]) {
+    pub(crate) fn forward(&mut self, model: &Model<'_>, params: Parameters<'_, T>) {
         let mut rest = Arena::new(&mut *self.activations);
         let mut input: &[[T; TILE]] = rest.take(model.dim_in());
         for layer in layers(model, params) {
@@ -105,30 +105,42 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         }
     }
 
-    /// Rzₗ = Vₗ aₗ₋₁ + cₗ + Wₗ Raₗ₋₁ and Raₗ = φ′ ∘ Rzₗ, with Ra₀ = 0 (Pearlmutter 1994).
-    pub(crate) fn forward_tangent(&mut self, model: &Model<'_>, params: &[T], direction: &[T]) {
+    /// Rzₗ = Vₗ aₗ₋₁ + cₗ + Wₗ Raₗ₋₁ and Raₗ = φ′ ∘ Rzₗ, with Ra = 0 before the first trained
+    /// layer, where it is neither written nor read, and V = 0, c = 0 behind the last one (Pearlmutter 1994).
+    pub(crate) fn forward_tangent(
+        &mut self,
+        model: &Model<'_>,
+        params: Parameters<'_, T>,
+        direction: &[T],
+    ) {
         let mut values: &[[T; TILE]] = self.activations;
         let mut tangents = Arena::new(&mut *self.tangents);
         let mut kept = Arena::new(&mut *self.pre_tangents);
         let mut input = split(&mut values, model.dim_in());
         let mut input_tangent: &[[T; TILE]] = tangents.take(model.dim_in());
         kept.take(model.dim_in());
-        let mut first = true;
-        for (layer, tangent) in layers(model, params).zip(layers(model, direction)) {
+        let mut directions = trained_layers(model, direction);
+        for layer in layers(model, params) {
             let value = split(&mut values, layer.fan_out);
             let out = tangents.take(layer.fan_out);
-            kernels::affine(tangent.weights, tangent.bias, input, out);
-            if !first {
+            let kept = kept.take(layer.fan_out);
+            if layer.index < model.first_trained() {
+                (input, input_tangent) = (value, out);
+                continue;
+            }
+            match directions.next() {
+                Some(tangent) => kernels::affine(tangent.weights, tangent.bias, input, out),
+                None => kernels::fill([T::ZERO; TILE], out),
+            }
+            if layer.index > model.first_trained() {
                 kernels::add_product(layer.weights, input_tangent, out);
             }
-            kernels::copy(out, kept.take(layer.fan_out));
+            kernels::copy(out, kept);
             let activation = model.activation(layer.index);
             if activation != Activation::Identity {
                 scale_rows(out, value, |a| activation.slope(a));
             }
-            first = false;
-            input = value;
-            input_tangent = out;
+            (input, input_tangent) = (value, out);
         }
     }
 
@@ -258,7 +270,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     }
 
     /// out += Σᵦ Jᵀδ: ordinary backpropagation of the seeds.
-    pub(crate) fn backward(&mut self, model: &Model<'_>, params: &[T], out: &mut [T]) {
+    pub(crate) fn backward(&mut self, model: &Model<'_>, params: Parameters<'_, T>, out: &mut [T]) {
         let lanes = self.lanes;
         self.descend(
             model,
@@ -276,7 +288,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     pub(crate) fn backward_structural(
         &mut self,
         model: &Model<'_>,
-        params: &[T],
+        params: Parameters<'_, T>,
         structure: T,
         out: &mut [T],
         form: &mut [T; TILE],
@@ -297,7 +309,12 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     }
 
     /// out += Σᵦ scaleᵦ (Jᵀδ)∘(Jᵀδ): the squares of the per-example backpropagated seeds.
-    pub(crate) fn backward_squared(&mut self, model: &Model<'_>, params: &[T], out: &mut [T]) {
+    pub(crate) fn backward_squared(
+        &mut self,
+        model: &Model<'_>,
+        params: Parameters<'_, T>,
+        out: &mut [T],
+    ) {
         let (lanes, scale) = (self.lanes, self.scale);
         self.descend(
             model,
@@ -311,12 +328,12 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         );
     }
 
-    /// δₗ₋₁ = φ′ ∘ Wₗᵀδₗ, from the last layer to the first, with `deposit` at each layer of weights and
-    /// `inject` at each hidden layer.
+    /// δₗ₋₁ = φ′ ∘ Wₗᵀδₗ, from the last layer to the first trained one, with `deposit` at each trained layer and
+    /// `inject` at each hidden layer on the way.
     fn descend(
         &mut self,
         model: &Model<'_>,
-        params: &[T],
+        params: Parameters<'_, T>,
         out: &mut [T],
         mut deposit: impl FnMut(&[[T; TILE]], &[[T; TILE]], LayerMut<'_, T>),
         mut inject: impl FnMut(&mut [[T; TILE]], &Units<'_, T, TILE>),
@@ -325,16 +342,18 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         let mut tangents: &[[T; TILE]] = drop_last(self.tangents, model.dim_out());
         let [upper, lower] = &mut self.seeds;
         let (mut upper, mut lower) = (&mut **upper, &mut **lower);
-        for (layer, gradient) in layers(model, params)
-            .rev()
-            .zip(layers_mut(model, out).rev())
-        {
+        let mut gradients = trained_layers_mut(model, out);
+        for layer in layers(model, params).rev() {
             let input = split_last(&mut values, layer.fan_in);
             let tangents = split_last(&mut tangents, layer.fan_in);
             let seeds = upper.get(..layer.fan_out).unwrap_or(&[]);
-            deposit(seeds, input, gradient);
-            if let Some(below) = layer.index.checked_sub(1) {
-                let activation = model.activation(below);
+            if model.trains(layer.index)
+                && let Some(gradient) = gradients.next_back()
+            {
+                deposit(seeds, input, gradient);
+            }
+            if layer.index > model.first_trained() {
+                let activation = model.activation(layer.index.saturating_sub(1));
                 let below = lower.get_mut(..layer.fan_in).unwrap_or(&mut []);
                 kernels::fill([T::ZERO; TILE], below);
                 kernels::add_transposed(layer.weights, seeds, below);
@@ -365,7 +384,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     pub(crate) fn backward_tangent(
         &mut self,
         model: &Model<'_>,
-        params: &[T],
+        params: Parameters<'_, T>,
         direction: &[T],
         structure: T,
         out: &mut [T],
@@ -384,11 +403,9 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         let (mut upper, mut lower) = (&mut **upper, &mut **lower);
         let [r_upper, r_lower] = &mut self.seed_tangents;
         let (mut r_upper, mut r_lower) = (&mut **r_upper, &mut **r_lower);
-        let passes = layers(model, params)
-            .rev()
-            .zip(layers(model, direction).rev())
-            .zip(layers_mut(model, out).rev());
-        for ((layer, tangent), product) in passes {
+        let mut directions = trained_layers(model, direction);
+        let mut products = trained_layers_mut(model, out);
+        for layer in layers(model, params).rev() {
             let Layer {
                 fan_in, fan_out, ..
             } = layer;
@@ -397,21 +414,30 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             let pre_tangent = split_last(&mut pre, fan_in);
             let seeds = upper.get(..fan_out).unwrap_or(&[]);
             let r_seeds = r_upper.get(..fan_out).unwrap_or(&[]);
-            let LayerMut { weights, bias, .. } = product;
-            let Some(below) = layer.index.checked_sub(1) else {
-                kernels::add_outer(r_seeds, value, lanes, weights, bias);
+            let (mut tangent, mut product) = (None, None);
+            if model.trains(layer.index) {
+                (tangent, product) = (directions.next_back(), products.next_back());
+            }
+            if layer.index <= model.first_trained() {
+                if let Some(LayerMut { weights, bias, .. }) = product {
+                    kernels::add_outer(r_seeds, value, lanes, weights, bias);
+                }
                 break;
-            };
-            let activation = model.activation(below);
-            kernels::add_outer_pair(r_seeds, value, seeds, value_tangent, lanes, weights, bias);
+            }
+            if let Some(LayerMut { weights, bias, .. }) = product {
+                kernels::add_outer_pair(r_seeds, value, seeds, value_tangent, lanes, weights, bias);
+            }
+            let activation = model.activation(layer.index.saturating_sub(1));
 
             let below = lower.get_mut(..fan_in).unwrap_or(&mut []);
             let r_below = r_lower.get_mut(..fan_in).unwrap_or(&mut []);
             kernels::fill([T::ZERO; TILE], r_below);
-            kernels::add_transposed(tangent.weights, seeds, r_below);
-            for (lane, form) in form.iter_mut().enumerate().take(lanes) {
-                let along = inner(r_below, value_tangent, lane);
-                *form += along + along;
+            if let Some(tangent) = tangent {
+                kernels::add_transposed(tangent.weights, seeds, r_below);
+                for (lane, form) in form.iter_mut().enumerate().take(lanes) {
+                    let along = inner(r_below, value_tangent, lane);
+                    *form += along + along;
+                }
             }
             kernels::add_transposed(layer.weights, r_seeds, r_below);
             kernels::fill([T::ZERO; TILE], below);

@@ -297,7 +297,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
     ) -> Result<Progress<T>, Error> {
         let (model, params, l2) = (frame.model, frame.params, frame.l2);
         let (batch, holdout) = (frame.batch, frame.holdout);
-        let n = model.params();
+        let n = model.trained_params();
         let count = step.count;
         let memory = core::mem::take(&mut frame.vectors);
         let Memory {
@@ -511,7 +511,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 }
             }
             Phase::Place(row) => {
-                place(params, coefficients, basis, *row, point);
+                place(params.trained, coefficients, basis, *row, point);
                 *row = row.saturating_add(1);
                 if *row >= count {
                     kernels::fill(T::ZERO, gradient);
@@ -520,7 +520,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             }
             Phase::Trial(pass) => {
                 let mut frame = Frame {
-                    params: point,
+                    params: params.at(point),
                     ..frame
                 };
                 // An overflow there is no failure of the step: the point is too far.
@@ -563,7 +563,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 }
             }
             Phase::Return(row) => {
-                place(params, coefficients, basis, *row, point);
+                place(params.trained, coefficients, basis, *row, point);
                 *row = row.saturating_add(1);
                 if *row >= count {
                     Self::settle(step, true);
@@ -582,7 +582,14 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             }
             Phase::HoldoutAfter(pass) => {
                 let (total, macs) = (step.holdout_total, &mut step.macs);
-                if pass.advance::<TILE>(&model, point, frame.scratch, &holdout, total, macs) {
+                if pass.advance::<TILE>(
+                    &model,
+                    params.at(point),
+                    frame.scratch,
+                    &holdout,
+                    total,
+                    macs,
+                ) {
                     step.phase = Phase::Ready(if pass.loss <= step.holdout_loss {
                         Outcome::Accepted
                     } else {

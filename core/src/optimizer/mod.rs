@@ -47,6 +47,7 @@ pub use trainer::Trainer;
 use crate::data::{Batch, Labels, Metric};
 use crate::error::Error;
 use crate::krylov::{Iteration, Solve};
+use crate::mlp::Parameters;
 use crate::plan::{Model, Storage};
 use crate::scalar::Scalar;
 
@@ -152,7 +153,7 @@ mod sealed {
 #[derive(Debug)]
 pub struct Frame<'f, T> {
     pub(crate) model: Model<'f>,
-    pub(crate) params: &'f [T],
+    pub(crate) params: Parameters<'f, T>,
     /// The method's vectors, [`Storage::vectors`] of them, and its [`Storage::scalars`] behind them.
     pub(crate) vectors: &'f mut [T],
     pub(crate) scratch: &'f mut [T],

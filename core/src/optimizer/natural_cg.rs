@@ -239,7 +239,7 @@ where
         mut frame: Frame<'_, T>,
     ) -> Result<Progress<T>, Error> {
         let (model, params, batch, l2) = (frame.model, frame.params, frame.batch, frame.l2);
-        let n = model.params();
+        let n = model.trained_params();
         let (memory, previous) = Self::carve(core::mem::take(&mut frame.vectors), n);
         let natural = &mut step.natural;
 
@@ -316,14 +316,21 @@ where
             Stage::Place(simplex) => {
                 let [a, b] = simplex.ask();
                 let plane = r.iter().zip(previous.iter());
-                for ((t, &p), (&r, &d)) in trial.iter_mut().zip(params).zip(plane) {
+                for ((t, &p), (&r, &d)) in trial.iter_mut().zip(params.trained).zip(plane) {
                     *t = p + (a * r + b * d);
                 }
                 step.stage = Stage::Search(*simplex, LossPass::new());
             }
             Stage::Search(simplex, pass) => {
                 let macs = &mut natural.macs;
-                if pass.advance::<TILE>(&model, trial, frame.scratch, &batch, total, macs) {
+                if pass.advance::<TILE>(
+                    &model,
+                    params.at(trial),
+                    frame.scratch,
+                    &batch,
+                    total,
+                    macs,
+                ) {
                     simplex.tell(pass.loss + l2.value(trial));
                     let simplex = *simplex;
                     step.stage = if simplex.is_done() {

@@ -5,7 +5,7 @@ use crate::curvature::{CurvatureOperator, Examples, Factored};
 use crate::data::{Batch, Labels};
 use crate::error::Error;
 use crate::kernels;
-use crate::mlp::{Tile, gradient_tile, tiles};
+use crate::mlp::{Parameters, Tile, gradient_tile, tiles};
 use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
 use crate::workspace::ShapeError;
@@ -57,6 +57,15 @@ impl<T: Scalar> L2<'_, T> {
         if let Anchor::At(anchor) = self.anchor {
             kernels::axpy(-self.strength, anchor, gradient);
         }
+    }
+
+    /// The term as it is for the trained parameters: that of the frozen ones is a constant.
+    pub(crate) fn of_trained(self, model: &Model<'_>) -> Self {
+        let anchor = match self.anchor {
+            Anchor::Zero => Anchor::Zero,
+            Anchor::At(params) => Anchor::At(Parameters::of(model, params).trained),
+        };
+        Self { anchor, ..self }
     }
 
     /// The door.
@@ -207,8 +216,8 @@ impl<T: Scalar> GradientPass<T> {
                 };
             }
             Stage::Regularise => {
-                self.loss += l2.value(params);
-                l2.add_gradient(params, gradient);
+                self.loss += l2.value(params.trained);
+                l2.add_gradient(params.trained, gradient);
                 let squared = kernels::dot(gradient, gradient);
                 if !(self.loss.is_finite() && squared.is_finite()) {
                     return Err(Error::NonFinite);
@@ -245,7 +254,7 @@ impl<T: Scalar> LossPass<T> {
     pub(crate) fn advance<const TILE: usize>(
         &mut self,
         model: &Model<'_>,
-        params: &[T],
+        params: Parameters<'_, T>,
         scratch: &mut [T],
         batch: &Batch<'_, T>,
         total: T,

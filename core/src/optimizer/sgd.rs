@@ -173,7 +173,7 @@ impl<T: Scalar> FirstOrderStep<T> {
         mut frame: Frame<'_, T>,
     ) -> Result<Progress<T>, Error> {
         let mut arena = Arena::new(core::mem::take(&mut frame.vectors));
-        let gradient = arena.take(frame.model.params());
+        let gradient = arena.take(frame.model.trained_params());
         self.gradient.advance::<TILE>(&mut frame, gradient)
     }
 

@@ -305,7 +305,7 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
         step: &mut TongaStep<T>,
         mut frame: Frame<'_, T>,
     ) -> Result<Progress<T>, Error> {
-        let n = frame.model.params();
+        let n = frame.model.trained_params();
         let Memory {
             rows,
             direction,

@@ -4,7 +4,7 @@ use super::{Frame, Guarded, L2, Method, Progress, Report};
 use crate::data::{Batch, DataError, Inputs, Labels, Metric, Targets, Weights};
 use crate::error::Error;
 use crate::kernels;
-use crate::mlp::Mlp;
+use crate::mlp::{Mlp, Parameters, trained_mut};
 use crate::plan::{Model, Room};
 use crate::scalar::Scalar;
 use crate::workspace::{Arena, at_least, exact};
@@ -179,7 +179,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     pub fn regularise(&mut self, l2: L2<'a, T>) -> Result<(), Error> {
         self.idle()?;
         l2.check(&self.model)?;
-        self.l2 = l2;
+        self.l2 = l2.of_trained(&self.model);
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
                 &mut step,
                 Frame {
                     model: self.model,
-                    params: self.params,
+                    params: Parameters::of(&self.model, self.params),
                     vectors,
                     scratch,
                     batch,
@@ -234,9 +234,8 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             }
             if progress == Progress::Ready {
                 let (vectors, ..) = carve::<T, M, TILE>(&self.model, self.workspace);
-                let report = self
-                    .method
-                    .finish(&mut self.state, &step, self.params, vectors);
+                let params = trained_mut(&self.model, self.params);
+                let report = self.method.finish(&mut self.state, &step, params, vectors);
                 if report.is_err() {
                     self.method.abandon(&mut self.state, &step);
                 }
@@ -335,7 +334,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         let (batch, metric) = source.view(&self.model, M::METRIC_LABELS, arena);
         let frame = Frame {
             model: self.model,
-            params: self.params,
+            params: Parameters::of(&self.model, self.params),
             vectors,
             scratch,
             batch,
@@ -378,9 +377,8 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             return Err(Error::Idle);
         };
         let (vectors, ..) = carve::<T, M, TILE>(&self.model, self.workspace);
-        let report = self
-            .method
-            .finish(&mut self.state, step, self.params, vectors);
+        let params = trained_mut(&self.model, self.params);
+        let report = self.method.finish(&mut self.state, step, params, vectors);
         match report {
             Ok(_) => self.step = None,
             Err(Error::Unfinished) => {}
@@ -548,7 +546,7 @@ fn carve<'w, T: Scalar, M: Method<T>, const TILE: usize>(
 ) -> (&'w mut [T], &'w mut [T], &'w mut [T]) {
     let mut arena = Arena::new(workspace);
     let vectors = model
-        .params()
+        .trained_params()
         .saturating_mul(M::STORAGE.vectors)
         .saturating_add(M::STORAGE.scalars);
     let rows = M::STORAGE.len(model, TILE).saturating_sub(vectors);

@@ -299,7 +299,7 @@ where
     ) -> Result<Progress<T>, Error> {
         let (model, params, l2) = (frame.model, frame.params, frame.l2);
         let (batch, holdout) = (frame.batch, frame.holdout);
-        let n = model.params();
+        let n = model.trained_params();
         let memory = core::mem::take(&mut frame.vectors);
         let Vectors {
             rhs,
@@ -423,14 +423,26 @@ where
             }
             Phase::Place => {
                 let (direction, [trial, _]) = S::iterate(&step.solver, solver, n, step.looked);
-                displace(params, self.rate * step.state.decay, direction, trial);
+                displace(
+                    params.trained,
+                    self.rate * step.state.decay,
+                    direction,
+                    trial,
+                );
                 step.phase = Phase::Backtrack(LossPass::new());
             }
             Phase::Backtrack(pass) => {
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.looked);
                 let total = step.gradient.total;
                 let macs = &mut step.macs;
-                if pass.advance::<TILE>(&model, trial, frame.scratch, &batch, total, macs) {
+                if pass.advance::<TILE>(
+                    &model,
+                    params.at(trial),
+                    frame.scratch,
+                    &batch,
+                    total,
+                    macs,
+                ) {
                     let loss = pass.loss + l2.value(trial);
                     let better = loss < step.best;
                     if better {
@@ -475,7 +487,7 @@ where
             Phase::Candidate => {
                 let (direction, trial) =
                     Self::chosen(&step.solver, step.chosen, step.direction, solver, n);
-                displace(params, step.rate, direction, trial);
+                displace(params.trained, step.rate, direction, trial);
                 if self.tries_loss() {
                     step.phase = Phase::Trial(LossPass::new());
                 } else {
@@ -486,7 +498,14 @@ where
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 let total = step.gradient.total;
                 let macs = &mut step.macs;
-                if pass.advance::<TILE>(&model, trial, frame.scratch, &batch, total, macs) {
+                if pass.advance::<TILE>(
+                    &model,
+                    params.at(trial),
+                    frame.scratch,
+                    &batch,
+                    total,
+                    macs,
+                ) {
                     let loss = pass.loss + l2.value(trial);
                     return Ok(self.judge(step, loss, l2.strength));
                 }
@@ -507,7 +526,14 @@ where
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 let total = step.holdout_total;
                 let macs = &mut step.macs;
-                if pass.advance::<TILE>(&model, trial, frame.scratch, &holdout, total, macs) {
+                if pass.advance::<TILE>(
+                    &model,
+                    params.at(trial),
+                    frame.scratch,
+                    &holdout,
+                    total,
+                    macs,
+                ) {
                     let before = step.holdout_loss.unwrap_or(T::ZERO);
                     let after = pass.loss;
                     self.judge_held_out(step, before, after, l2.strength);
