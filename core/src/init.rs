@@ -60,7 +60,7 @@ impl Source {
 }
 
 /// Glorot & Bengio 2010: weights uniform in ±√(6 / (in + out)), four times that for logistic units,
-/// biases 0. Into `params` `[P]`.
+/// biases 0. Into `params`, those of all layers.
 ///
 /// # Errors
 /// [`Error::Shape`].
@@ -90,7 +90,7 @@ pub fn glorot<'p, T: Scalar>(
 
 /// The sparse initialisation of Martens 2010: every unit has at most 15 incoming weights, drawn from
 /// N(0, 1) at places drawn with replacement, all other weights 0. Between tanh units weights are halved
-/// on each tanh side; tanh units start with a bias of ½, others with 0. Into `params` `[P]`.
+/// on each tanh side; tanh units start with a bias of ½, others with 0. Into `params`, those of all layers.
 ///
 /// # Errors
 /// [`Error::Shape`].

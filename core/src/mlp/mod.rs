@@ -17,7 +17,7 @@ use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
 use crate::workspace::{at_least, exact};
 
-/// A network ready to compute: model, parameters `[P]`, and scratch memory of at least
+/// A network ready to compute: model, parameters of all layers, and scratch memory of at least
 /// [`Pass::scratch_len`] scalars for the passes that are called.
 ///
 /// ```
@@ -45,10 +45,10 @@ pub struct Mlp<'a, T, const TILE: usize> {
 }
 
 impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
-    /// A network from its plan, its parameters `[P]` and scratch memory.
+    /// A network from its plan, the parameters of all its layers and scratch memory.
     ///
     /// # Errors
-    /// [`Error::Shape`], when `params` is not of length P, or the scratch memory does not hold one tile of
+    /// [`Error::Shape`], when `params` is not of length [`Model::params`], or the scratch memory does not hold one tile of
     /// activations.
     pub fn new(
         model: impl Into<Model<'a>>,
@@ -71,7 +71,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         self.model
     }
 
-    /// The parameters `[P]`.
+    /// The parameters of all layers.
     pub fn params(&self) -> &'a [T] {
         self.params
     }

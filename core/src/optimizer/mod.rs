@@ -7,6 +7,9 @@
 //! it. One exception: a step whose solver has begun, and that is not committed in the end, costs the warm
 //! start, if there is one.
 //!
+//! P is the number of trained parameters: frozen layers ([`Plan::with_trained`](crate::Plan::with_trained)) take
+//! no part in a vector.
+//!
 //! | method | vectors of length P, beside the parameters |
 //! |---|---|
 //! | [`Sgd<Plain>`](Sgd) | 1 |
@@ -201,7 +204,7 @@ pub trait Method<T: Scalar>: sealed::Sealed {
         frame: Frame<'_, T>,
     ) -> Result<Progress<T>, Error>;
 
-    /// Looks at the update, and commits it if every number in it is finite.
+    /// Looks at the update of the trained parameters `[P]`, and commits it if every number in it is finite.
     ///
     /// # Errors
     /// [`Error::Unfinished`], [`Error::NonFiniteUpdate`]; nothing has changed then.

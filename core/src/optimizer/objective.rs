@@ -15,7 +15,7 @@ use crate::workspace::ShapeError;
 pub enum Anchor<'a, T> {
     /// 0.
     Zero,
-    /// Given parameters `[P]`, such as those that the device was shipped with.
+    /// Given parameters of all layers, such as those that the device was shipped with.
     At(&'a [T]),
 }
 

@@ -97,8 +97,8 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         size_of::<Self>().saturating_add(scalars.saturating_mul(size_of::<T>()))
     }
 
-    /// A trainer of the network `model` (a [`crate::Plan`] by reference, or a [`Model`]) with parameters
-    /// `[P]`, in a workspace of at least [`Trainer::workspace_len`] scalars; what it has beyond that is
+    /// A trainer of the network `model` (a [`crate::Plan`] by reference, or a [`Model`]) with the
+    /// parameters of all its layers, in a workspace of at least [`Trainer::workspace_len`] scalars; what it has beyond that is
     /// room for examples.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         self.model
     }
 
-    /// The parameters `[P]`: always those of the last committed step.
+    /// The parameters of all layers: always those of the last committed step.
     pub fn params(&self) -> &[T] {
         self.params
     }

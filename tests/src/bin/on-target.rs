@@ -85,11 +85,18 @@ fn run(options: &Options) -> Result<bool, String> {
     let host = bits::host_runs()?;
     println!("core target                         profile check    result");
     let mut good = true;
+    for profile in ["dev", "release"]
+        .into_iter()
+        .filter(|_| wanted(Check::Bits))
+    {
+        let verdict = bits::check_host(profile, &host);
+        good &= row("host", "", profile, Check::Bits, &verdict);
+    }
     for &core in cores {
         let toolchain = &Toolchain::find(core)?;
         if wanted(Check::Defmt) {
             let result = toolchain.build_with_defmt(core).map(|()| "builds".into());
-            good &= row(core, "release", Check::Defmt, &result);
+            good &= row(core.name, core.target, "release", Check::Defmt, &result);
         }
         for profile in PROFILES {
             let build = Build {
@@ -98,7 +105,13 @@ fn run(options: &Options) -> Result<bool, String> {
                 toolchain,
             };
             if wanted(Check::Bits) {
-                good &= row(core, profile, Check::Bits, &bits::check(&build, &host));
+                good &= row(
+                    core.name,
+                    core.target,
+                    profile,
+                    Check::Bits,
+                    &bits::check(&build, &host),
+                );
             }
         }
     }
@@ -106,13 +119,11 @@ fn run(options: &Options) -> Result<bool, String> {
 }
 
 /// Prints a row, and returns whether it is a good one.
-fn row(core: &Core, profile: &str, check: Check, verdict: &Verdict) -> bool {
+fn row(core: &str, target: &str, profile: &str, check: Check, verdict: &Verdict) -> bool {
     let (Ok(says) | Err(says)) = verdict;
     let sign = if verdict.is_ok() { "" } else { "MISS: " };
     println!(
-        "{:4} {:30} {profile:7} {:8} {sign}{says}",
-        core.name,
-        core.target,
+        "{core:4} {target:30} {profile:7} {:8} {sign}{says}",
         check.name()
     );
     verdict.is_ok()

@@ -2,10 +2,13 @@
 
 use scenario::{End, PLAN, natural, rivals};
 
-use super::{Build, Verdict};
+use super::{Build, Verdict, toolchain};
 
 /// The programs of the package `bits`, a group of runs each.
 const PROGRAMS: [&str; 2] = ["natural", "rivals"];
+
+/// The tiles of a host.
+const TILES: [usize; 3] = [1, 4, 32];
 
 /// A training run: its name, and what it ended with.
 pub type Run = (String, String);
@@ -22,11 +25,32 @@ pub fn check(build: &Build<'_>, host: &[Run]) -> Verdict {
 fn runs(build: &Build<'_>) -> Result<Vec<Run>, String> {
     let mut runs = Vec::new();
     for program in PROGRAMS {
-        let printed = build.run(program)?;
-        let lines = printed.lines().filter_map(|line| line.split_once(' '));
-        runs.extend(lines.map(|(name, end)| (name.to_string(), end.to_string())));
+        runs.extend(printed(&build.run(program)?));
     }
     Ok(runs)
+}
+
+fn printed(lines: &str) -> Vec<Run> {
+    let lines = lines.lines().filter_map(|line| line.split_once(' '));
+    let runs = lines.map(|(name, end)| (name.to_string(), end.to_string()));
+    runs.collect()
+}
+
+/// Says that a build of the host by a profile of cargo ends with the same bits, with every tile.
+///
+/// # Errors
+/// A sentence that names the runs that do not.
+pub fn check_host(profile: &str, host: &[Run]) -> Verdict {
+    let runs = printed(&toolchain::run_host(profile, "scenario", "host")?);
+    let tiles: Vec<&[Run]> = runs.chunks(host.len()).collect();
+    for (tile, runs) in TILES.into_iter().zip(&tiles) {
+        compare(runs, host).map_err(|sentence| format!("tile {tile}: {sentence}"))?;
+    }
+    if tiles.len() == TILES.len() {
+        Ok(format!("{} methods, tiles {TILES:?}", host.len()))
+    } else {
+        Err(format!("{} tiles instead of {}", tiles.len(), TILES.len()))
+    }
 }
 
 /// The same runs on the host.

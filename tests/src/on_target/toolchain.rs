@@ -69,17 +69,8 @@ impl Toolchain {
 
     /// Cargo, building for a core from the folder `place`.
     fn build(&self, core: &Core, place: &Path, words: &[&str]) -> Result<(), String> {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .current_dir(place)
-            .args(["build", "--quiet", "--locked", "--target", core.target])
-            .arg("--target-dir")
-            .arg(output_folder())
-            .args(words)
-            // What cargo tells its children is not for the cargo that it is here the parent of.
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("RUSTFLAGS")
-            .env_remove("RUSTUP_TOOLCHAIN");
+        let mut cargo = cargo("build", place);
+        cargo.args(["--target", core.target]).args(words);
         if let Self::FromSource { compiler, linker } = self {
             // `build-std` is an unstable flag of cargo, and `core` is written in unstable Rust.
             cargo
@@ -91,7 +82,7 @@ impl Toolchain {
                 cargo.env(format!("CARGO_TARGET_{target}_LINKER"), linker);
             }
         }
-        let status = cargo.stdin(Stdio::null()).status();
+        let status = cargo.status();
         match status {
             Ok(status) if status.success() => Ok(()),
             Ok(_) => Err("does not build".into()),
@@ -115,8 +106,45 @@ impl Toolchain {
         package: &str,
     ) -> Result<(), String> {
         let words = ["--profile", profile, "--package", package, "--bins"];
-        self.build(core, &root().join("tests/firmware"), &words)
+        self.build(core, &firmware(), &words)
     }
+}
+
+/// What an example of a package of the firmware's workspace prints on the host, built by a profile of cargo.
+pub(super) fn run_host(profile: &str, package: &str, example: &str) -> Result<String, String> {
+    let mut cargo = cargo("run", &firmware());
+    cargo
+        .args(["--profile", profile, "--package", package])
+        .args(["--example", example]);
+    let output = cargo.stderr(Stdio::inherit()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
+        Ok(_) => Err(format!("{example} fails on the host")),
+        Err(error) => Err(format!("cargo does not run: {error}")),
+    }
+}
+
+/// The firmware's workspace.
+fn firmware() -> PathBuf {
+    root().join("tests/firmware")
+}
+
+/// Cargo in the folder `place`.
+fn cargo(command: &str, place: &Path) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(place)
+        .args([command, "--quiet", "--locked"])
+        .arg("--target-dir")
+        .arg(output_folder())
+        // What cargo tells its children is not for the cargo that it is here the parent of.
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .stdin(Stdio::null());
+    cargo
 }
 
 fn debian_compiler() -> Option<PathBuf> {

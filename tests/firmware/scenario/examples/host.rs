@@ -1,0 +1,21 @@
+//! All runs on the host, by tiles of 1, 4 and 32: prints `name params state losses` for each, tile after tile.
+
+use scenario::{PLAN, natural, rivals};
+
+fn main() {
+    print::<1>();
+    print::<4>();
+    print::<32>();
+}
+
+fn print<const TILE: usize>() {
+    let mut params = [0.0; PLAN.params()];
+    let len = natural::workspace_len::<TILE>().max(rivals::workspace_len::<TILE>());
+    let mut workspace = vec![0.0; len];
+    let seen = |name: &str, end: Result<scenario::End, natgrad::Error>| match end {
+        Ok(end) => println!("{name} {end}"),
+        Err(error) => println!("{name} {error}"),
+    };
+    natural::all::<TILE>(&mut params, &mut workspace, seen);
+    rivals::all::<TILE>(&mut params, &mut workspace, seen);
+}
