@@ -10,6 +10,9 @@ pub trait DampingMetric<T: Scalar>: Copy + Default {
     /// Whether it needs diag(F).
     const FISHER: bool;
 
+    /// The multiplications of a product with the diagonal part of λD + l₂I, per parameter.
+    const MACS: usize;
+
     /// The diagonal part of λD + l₂I as an operator.
     type Operator<'v>: LinearOperator<T>;
 
@@ -40,6 +43,7 @@ pub struct Tikhonov;
 
 impl<T: Scalar> DampingMetric<T> for Tikhonov {
     const FISHER: bool = false;
+    const MACS: usize = Identity::<T>::MACS;
     type Operator<'v> = Identity<T>;
 
     fn form(&self, damping: T, l2: T, _: T) -> DampingForm<T> {
@@ -73,6 +77,7 @@ const MEAN_SHARE: f64 = 1e-4;
 
 impl<T: Scalar> DampingMetric<T> for Marquardt {
     const FISHER: bool = true;
+    const MACS: usize = Diagonal::<T>::MACS;
     type Operator<'v> = Diagonal<'v, T>;
 
     fn structure(&self, _: T) -> T {
@@ -120,6 +125,7 @@ impl<T: Scalar> Default for Structural<T> {
 
 impl<T: Scalar> DampingMetric<T> for Structural<T> {
     const FISHER: bool = false;
+    const MACS: usize = Identity::<T>::MACS;
     type Operator<'v> = Identity<T>;
 
     fn form(&self, damping: T, l2: T, fisher_mean: T) -> DampingForm<T> {

@@ -6,7 +6,8 @@
 //!
 //! A matrix of order n lies in the caller's memory, `[n × n]`, row-major; of a symmetric one the lower half is
 //! looked at, and the upper one need not be there. Orders from 1 to some tens are meant. The work is cut
-//! into slices: one row of a factor, at most n²/2 multiplications; one row of rotations, at most 8n².
+//! into pieces, of which a slice does as many as it has multiplications to spend, and one at least: an entry
+//! of a factor or a row of a solution, at most n of them; a rotation, 8n + 12.
 //!
 //! Order of summation: an entry of a factor, or of a solution, takes its products off one after the other,
 //! in index order (from the last index down where a triangle is solved upwards); a rotation is
@@ -35,21 +36,21 @@ pub enum Pivot {
     NotPositive,
 }
 
-/// Row `row` of the factor L of A = L Lᵀ, in the place of row `row` of A; the rows above it are factored.
-/// The upper half is not written either.
+/// Entry `column` ≤ `row` of row `row` of the factor L of A = L Lᵀ, in the place of that of A; the rows above it
+/// are factored, and so is what is left of it. The upper half is not written either.
 ///
 /// lᵢⱼ = (aᵢⱼ − Σₖ lᵢₖlⱼₖ) / lⱼⱼ, and lᵢᵢ² = aᵢᵢ − Σₖ lᵢₖ², which has to be above (i + 1) ε aᵢᵢ: what is
 /// left below that is the rounding of the sum.
 ///
-/// Cost: (i + 1)²/2 multiplications, i divisions and a root. Reference: Golub & Van Loan, 4.2.
-pub fn factor_row<T: Scalar>(matrix: &mut [T], order: usize, row: usize) -> Pivot {
+/// Cost: j multiplications and a division, or a root. Reference: Golub & Van Loan, 4.2.
+pub fn factor_entry<T: Scalar>(matrix: &mut [T], order: usize, row: usize, column: usize) -> Pivot {
     let Some((above, rest)) = matrix.split_at_mut_checked(row.saturating_mul(order)) else {
         return Pivot::NotPositive;
     };
-    for column in 0..row {
-        let Some((factored, [entry, ..])) = rest.split_at_mut_checked(column) else {
-            return Pivot::NotPositive;
-        };
+    let Some((factored, [entry, ..])) = rest.split_at_mut_checked(column) else {
+        return Pivot::NotPositive;
+    };
+    if column < row {
         let Some((left, [pivot, ..])) = self::row(above, order, column).split_at_checked(column)
         else {
             return Pivot::NotPositive;
@@ -58,10 +59,8 @@ pub fn factor_row<T: Scalar>(matrix: &mut [T], order: usize, row: usize) -> Pivo
             *entry -= mine * theirs;
         }
         *entry /= *pivot;
+        return Pivot::Positive;
     }
-    let Some((factored, [entry, ..])) = rest.split_at_mut_checked(row) else {
-        return Pivot::NotPositive;
-    };
     let mut left = *entry;
     for &mine in &*factored {
         left -= mine * mine;
@@ -91,41 +90,48 @@ pub fn factor_row<T: Scalar>(matrix: &mut [T], order: usize, row: usize) -> Pivo
 /// ```
 pub fn factor<T: Scalar>(matrix: &mut [T], order: usize) -> Pivot {
     for row in 0..order {
-        if factor_row(matrix, order, row) == Pivot::NotPositive {
-            return Pivot::NotPositive;
+        for column in 0..row.saturating_add(1) {
+            if factor_entry(matrix, order, row, column) == Pivot::NotPositive {
+                return Pivot::NotPositive;
+            }
         }
     }
     Pivot::Positive
 }
 
-/// The solution of L Lᵀx = b in the place of b `[n]`.
+/// One row of the solution of L Lᵀx = b in the place of b `[n]`: rows 0 to n − 1 of Ly = b, one after the other,
+/// and then, as rows n to 2n − 1, those of Lᵀx = y from the last to the first.
 ///
-/// Cost: n² multiplications and 2n divisions: one slice.
-pub fn solve<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T]) {
-    for index in 0..order {
-        let Some((solved, [entry, ..])) = rhs.split_at_mut_checked(index) else {
-            return;
-        };
-        let Some((left, [pivot, ..])) = row(factor, order, index).split_at_checked(index) else {
-            return;
-        };
-        for (&l, &y) in left.iter().zip(&*solved) {
+/// Cost: at most n multiplications and a division.
+pub fn solve_row<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T], row: usize) {
+    let upwards = row.checked_sub(order);
+    let index = upwards.map_or(row, |done| order.saturating_sub(done).saturating_sub(1));
+    let Some((others, [entry, ..])) = rhs.split_at_mut_checked(index) else {
+        return;
+    };
+    let Some((left, [pivot, ..])) = self::row(factor, order, index).split_at_checked(index) else {
+        return;
+    };
+    if upwards.is_none() {
+        for (&l, &y) in left.iter().zip(&*others) {
             *entry -= l * y;
         }
         *entry /= *pivot;
-    }
-    // Upwards by columns of Lᵀ, which are rows of L.
-    for index in (0..order).rev() {
-        let Some((waiting, [entry, ..])) = rhs.split_at_mut_checked(index) else {
-            return;
-        };
-        let Some((left, [pivot, ..])) = row(factor, order, index).split_at_checked(index) else {
-            return;
-        };
+    } else {
+        // By columns of Lᵀ, which are rows of L.
         *entry /= *pivot;
-        for (&l, y) in left.iter().zip(waiting) {
+        for (&l, y) in left.iter().zip(others) {
             *y -= l * *entry;
         }
+    }
+}
+
+/// The solution of L Lᵀx = b in the place of b `[n]`: all its rows.
+///
+/// Cost: n² multiplications and 2n divisions.
+pub fn solve<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T]) {
+    for row in 0..order.saturating_mul(2) {
+        solve_row(factor, order, rhs, row);
     }
 }
 
@@ -161,58 +167,109 @@ pub const SWEEPS: u16 = 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eigen {
     order: usize,
-    row: usize,
+    stage: Stage,
     sweep: u16,
     /// Whether this sweep has rotated a pair.
     rotated: bool,
+    /// Whether the rows that are sorted hold nothing but finite numbers.
+    finite: bool,
+}
+
+/// What a search is about to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A row of the upper half of A, and of the unit matrix.
+    Open(usize),
+    /// A pair of rows.
+    Rotate(usize, usize),
+    /// The eigenvalue for a place.
+    Sort(usize),
+    Done(Spectrum),
 }
 
 impl Eigen {
-    /// Before the first slice: `matrix` `[n × n]` gets its upper half, and `vectors` `[n × n]` becomes the unit
-    /// matrix.
-    pub fn begin<T: Scalar>(order: usize, matrix: &mut [T], vectors: &mut [T]) -> Self {
-        for row in 0..order {
-            for column in 0..row {
-                put(matrix, order, column, row, at(matrix, order, row, column));
-            }
-        }
-        unit(vectors, order);
+    /// Before the first slice, for a matrix of order n.
+    pub const fn begin(order: usize) -> Self {
         Self {
             order,
-            row: 0,
+            stage: Stage::Open(0),
             sweep: 0,
             rotated: false,
+            finite: true,
         }
     }
 
-    /// One slice: a row of rotations, or the end. After the end the diagonal of `matrix` `[n × n]` holds the
-    /// eigenvalues, the largest first, and row i of `vectors` `[n × n]` the eigenvector of the i-th;
-    /// further slices change nothing.
+    /// The multiplications, divisions and roots of a rotation: its angle, and four per column of both matrices.
+    pub const fn rotation_macs(order: usize) -> usize {
+        order.saturating_mul(8).saturating_add(12)
+    }
+
+    /// One slice: as many rotations as `macs` multiplications allow, and one at least. `matrix` and `vectors`
+    /// are `[n × n]`, the same in every slice. After the end the diagonal of `matrix` holds the
+    /// eigenvalues, the largest first, and row i of `vectors` the eigenvector of the i-th; further slices
+    /// change nothing.
     ///
     /// Nothing overflows while n times the largest entry does not.
-    pub fn advance<T: Scalar>(&mut self, matrix: &mut [T], vectors: &mut [T]) -> Spectrum {
-        let first = self.row.saturating_add(1);
-        if first < self.order {
-            for other in first..self.order {
-                self.rotated |= rotate(matrix, vectors, self.order, self.row, other);
+    pub fn advance<T: Scalar>(
+        &mut self,
+        matrix: &mut [T],
+        vectors: &mut [T],
+        macs: usize,
+    ) -> Spectrum {
+        let order = self.order;
+        match self.stage {
+            Stage::Open(first) => {
+                let end = block(first, order, macs, order);
+                for row in first..end {
+                    for column in 0..row {
+                        put(matrix, order, column, row, at(matrix, order, row, column));
+                    }
+                    unit_row(vectors, order, row);
+                }
+                self.stage = if end < order {
+                    Stage::Open(end)
+                } else {
+                    Stage::Rotate(0, 1)
+                };
             }
-            self.row = first;
-            return Spectrum::Working;
+            Stage::Rotate(row, other) => {
+                let end = block(other, order, macs, Self::rotation_macs(order));
+                for other in other..end {
+                    self.rotated |= rotate(matrix, vectors, order, row, other);
+                }
+                let next = row.saturating_add(1);
+                self.stage = if end < order {
+                    Stage::Rotate(row, end)
+                } else if next.saturating_add(1) < order {
+                    Stage::Rotate(next, next.saturating_add(1))
+                } else if self.rotated && self.sweep.saturating_add(1) < SWEEPS {
+                    self.sweep = self.sweep.saturating_add(1);
+                    self.rotated = false;
+                    Stage::Rotate(0, 1)
+                } else {
+                    Stage::Sort(0)
+                };
+            }
+            Stage::Sort(first) => {
+                let end = block(first, order, macs, order);
+                for place in first..end {
+                    sort(matrix, vectors, order, place);
+                    self.finite &= kernels::all_finite(row(matrix, order, place));
+                    self.finite &= kernels::all_finite(row(vectors, order, place));
+                }
+                self.stage = if end < order {
+                    Stage::Sort(end)
+                } else if !self.finite {
+                    Stage::Done(Spectrum::NonFinite)
+                } else if self.rotated {
+                    Stage::Done(Spectrum::Limit)
+                } else {
+                    Stage::Done(Spectrum::Converged)
+                };
+            }
+            Stage::Done(end) => return end,
         }
-        if self.rotated && self.sweep.saturating_add(1) < SWEEPS {
-            self.row = 0;
-            self.sweep = self.sweep.saturating_add(1);
-            self.rotated = false;
-            return Spectrum::Working;
-        }
-        sort(matrix, vectors, self.order);
-        if !(kernels::all_finite(matrix) && kernels::all_finite(vectors)) {
-            Spectrum::NonFinite
-        } else if self.rotated {
-            Spectrum::Limit
-        } else {
-            Spectrum::Converged
-        }
+        Spectrum::Working
     }
 }
 
@@ -227,9 +284,9 @@ impl Eigen {
 /// assert_eq!((largest, smallest), (3.0, 1.0));
 /// ```
 pub fn eigen<T: Scalar>(matrix: &mut [T], order: usize, vectors: &mut [T]) -> Spectrum {
-    let mut eigen = Eigen::begin(order, matrix, vectors);
+    let mut eigen = Eigen::begin(order);
     loop {
-        let end = eigen.advance(matrix, vectors);
+        let end = eigen.advance(matrix, vectors, usize::MAX);
         if end != Spectrum::Working {
             return end;
         }
@@ -290,30 +347,32 @@ fn turn<T: Scalar>(matrix: &mut [T], order: usize, rows: [usize; 2], sine: T, ta
     }
 }
 
-/// Eigenvalues and their vectors by size, the largest first.
-fn sort<T: Scalar>(matrix: &mut [T], vectors: &mut [T], order: usize) {
-    for place in 0..order {
-        let mut largest = place;
-        for candidate in place.saturating_add(1)..order {
-            if at(matrix, order, candidate, candidate) > at(matrix, order, largest, largest) {
-                largest = candidate;
-            }
-        }
-        let value = at(matrix, order, largest, largest);
-        put(
-            matrix,
-            order,
-            largest,
-            largest,
-            at(matrix, order, place, place),
-        );
-        put(matrix, order, place, place, value);
-        if let Ok([first, second]) = pair(vectors, order, [place, largest]) {
-            for (x, y) in first.iter_mut().zip(second) {
-                core::mem::swap(x, y);
-            }
+/// The largest eigenvalue of those from `place` on to `place`, and its vector with it.
+fn sort<T: Scalar>(matrix: &mut [T], vectors: &mut [T], order: usize, place: usize) {
+    let mut largest = place;
+    for candidate in place.saturating_add(1)..order {
+        if at(matrix, order, candidate, candidate) > at(matrix, order, largest, largest) {
+            largest = candidate;
         }
     }
+    let value = at(matrix, order, largest, largest);
+    let moved = at(matrix, order, place, place);
+    put(matrix, order, largest, largest, moved);
+    put(matrix, order, place, place, value);
+    if let Ok([first, second]) = pair(vectors, order, [place, largest]) {
+        for (x, y) in first.iter_mut().zip(second) {
+            core::mem::swap(x, y);
+        }
+    }
+}
+
+// ---- Slices -------------------------------------------------------------------------------------------
+
+/// Where a slice ends that begins at piece `first` of `len`, with `macs` multiplications to spend and `cost` per
+/// piece: behind one piece at least.
+pub(crate) fn block(first: usize, len: usize, macs: usize, cost: usize) -> usize {
+    let pieces = macs.checked_div(cost).unwrap_or(0).max(1);
+    first.saturating_add(pieces).min(len)
 }
 
 // ---- Access -------------------------------------------------------------------------------------------
@@ -360,12 +419,10 @@ pub(crate) fn put<T>(matrix: &mut [T], width: usize, row: usize, column: usize, 
     }
 }
 
-/// The unit matrix.
-pub(crate) fn unit<T: Scalar>(matrix: &mut [T], order: usize) {
-    kernels::fill(T::ZERO, matrix);
-    for row in 0..order {
-        put(matrix, order, row, row, T::ONE);
-    }
+/// Row `index` of the unit matrix.
+pub(crate) fn unit_row<T: Scalar>(matrix: &mut [T], order: usize, index: usize) {
+    kernels::fill(T::ZERO, row_mut(matrix, order, index));
+    put(matrix, order, index, index, T::ONE);
 }
 
 #[cfg(test)]
@@ -375,7 +432,7 @@ pub(crate) fn unit<T: Scalar>(matrix: &mut [T], order: usize) {
     reason = "a test may panic; the ban is for the crate itself"
 )]
 mod tests {
-    use super::{Eigen, Pivot, Spectrum, eigen, factor, factor_row, solve, unit};
+    use super::{Eigen, Pivot, Spectrum, eigen, factor, factor_entry, solve, unit_row};
 
     #[test]
     fn order_one() {
@@ -428,11 +485,14 @@ mod tests {
         }
         let mut matrix = [1.0_f32, 0.0, 0.0, 1.0];
         assert_eq!(
-            factor_row(&mut matrix, 2, 2),
+            factor_entry(&mut matrix, 2, 2, 0),
             Pivot::NotPositive,
             "no such row"
         );
-        assert_eq!(factor_row(&mut matrix, usize::MAX, 1), Pivot::NotPositive);
+        assert_eq!(
+            factor_entry(&mut matrix, usize::MAX, 1, 0),
+            Pivot::NotPositive
+        );
     }
 
     #[test]
@@ -469,7 +529,9 @@ mod tests {
     #[test]
     fn the_zero_matrix_has_the_unit_vectors() {
         let (mut matrix, mut vectors, mut expected) = ([0.0_f32; 9], [5.0; 9], [0.0; 9]);
-        unit(&mut expected, 3);
+        for row in 0..3 {
+            unit_row(&mut expected, 3, row);
+        }
         assert_eq!(eigen(&mut matrix, 3, &mut vectors), Spectrum::Converged);
         assert_eq!((matrix, vectors), ([0.0; 9], expected));
     }
@@ -522,16 +584,31 @@ mod tests {
     #[test]
     fn after_the_end_nothing_changes() {
         let (mut matrix, mut vectors) = ([2.0_f32, 1.0, 1.0, -3.0], [0.0; 4]);
-        let mut eigen = Eigen::begin(2, &mut matrix, &mut vectors);
-        while eigen.advance(&mut matrix, &mut vectors) == Spectrum::Working {}
+        let mut eigen = Eigen::begin(2);
+        while eigen.advance(&mut matrix, &mut vectors, 1) == Spectrum::Working {}
         let (values, kept) = (matrix, vectors);
         for _ in 0..4 {
             assert_eq!(
-                eigen.advance(&mut matrix, &mut vectors),
+                eigen.advance(&mut matrix, &mut vectors, 1),
                 Spectrum::Converged
             );
         }
         assert_eq!((matrix, vectors), (values, kept));
+    }
+
+    #[test]
+    fn the_bits_do_not_depend_on_the_slices() {
+        let start: [f32; 25] = core::array::from_fn(|i| {
+            let sum = u8::try_from(i / 5 + i % 5).expect("at most 8");
+            1.0 / (1.0 + f32::from(sum))
+        });
+        let (mut whole, mut vectors) = (start, [0.0; 25]);
+        assert_eq!(eigen(&mut whole, 5, &mut vectors), Spectrum::Converged);
+        for macs in [0, 60, 110, 1000] {
+            let (mut cut, mut turned, mut eigen) = (start, [0.0; 25], Eigen::begin(5));
+            while eigen.advance(&mut cut, &mut turned, macs) == Spectrum::Working {}
+            assert_eq!((cut, turned), (whole, vectors), "{macs}");
+        }
     }
 
     /// Memory that is shorter than its order says: whatever comes of it, there is no panic.

@@ -48,6 +48,9 @@ impl<T: Scalar> Identity<T> {
         Self::scaled(dim, T::ONE)
     }
 
+    /// The multiplications of a product, per parameter.
+    pub(crate) const MACS: usize = 2;
+
     /// `scale` · I.
     pub const fn scaled(dim: usize, scale: T) -> Self {
         Self { dim, scale }
@@ -81,6 +84,9 @@ pub struct Diagonal<'a, T> {
 }
 
 impl<'a, T: Scalar> Diagonal<'a, T> {
+    /// The multiplications of a product, per parameter.
+    pub(crate) const MACS: usize = 5;
+
     /// `scale` · diag(`entries`) + `shift` · I.
     pub const fn new(entries: &'a [T], scale: T, shift: T) -> Self {
         Self {
@@ -129,6 +135,14 @@ pub struct InverseDiagonal<'a, T> {
 }
 
 impl<'a, T: Scalar> InverseDiagonal<'a, T> {
+    /// The multiplications, divisions and roots of a product, per parameter.
+    pub(crate) const fn macs(exponent: Exponent) -> usize {
+        match exponent {
+            Exponent::One => 5,
+            Exponent::ThreeQuarters => 11,
+        }
+    }
+
     /// The inverse of (`scale` · diag(`entries`) + `shift` · I) to the power `exponent`, entries not
     /// negative, `shift` positive.
     pub const fn new(entries: &'a [T], scale: T, shift: T, exponent: Exponent) -> Self {

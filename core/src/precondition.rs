@@ -29,6 +29,8 @@ pub trait Preconditioner<T: Scalar>: Copy + Default {
     const FISHER: bool;
     /// Whether it needs (1/B) Σ gᵦ∘gᵦ: a vector, and a backward pass per example of the gradient.
     const SQUARES: bool;
+    /// The multiplications, divisions and roots of a product with M⁻¹, per parameter.
+    const MACS: usize;
 
     /// M⁻¹.
     type Operator<'v>: LinearOperator<T>;
@@ -49,6 +51,7 @@ pub struct Unpreconditioned;
 impl<T: Scalar> Preconditioner<T> for Unpreconditioned {
     const FISHER: bool = false;
     const SQUARES: bool = false;
+    const MACS: usize = Identity::<T>::MACS;
     type Operator<'v> = Identity<T>;
 
     fn operator(dim: usize, _: Diagonals<'_, T>, _: DampingForm<T>) -> Identity<T> {
@@ -66,6 +69,7 @@ pub struct Jacobi;
 impl<T: Scalar> Preconditioner<T> for Jacobi {
     const FISHER: bool = true;
     const SQUARES: bool = false;
+    const MACS: usize = InverseDiagonal::<T>::macs(Exponent::One);
     type Operator<'v> = InverseDiagonal<'v, T>;
 
     fn operator(
@@ -87,6 +91,7 @@ pub struct Martens;
 impl<T: Scalar> Preconditioner<T> for Martens {
     const FISHER: bool = false;
     const SQUARES: bool = true;
+    const MACS: usize = InverseDiagonal::<T>::macs(Exponent::ThreeQuarters);
     type Operator<'v> = InverseDiagonal<'v, T>;
 
     fn operator(

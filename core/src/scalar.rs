@@ -9,6 +9,9 @@ use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
 use num_traits::float::FloatCore;
 
+#[cfg(test)]
+pub(crate) mod counted;
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}

@@ -142,6 +142,7 @@ impl<'m, T> Vectors<'m, T> {
 
 impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
     const VECTORS: usize = 4 + CHECKPOINTS;
+    const MACS: usize = 2;
 
     type State = State<T>;
 

@@ -33,6 +33,9 @@ pub trait Lanczos {
 /// Each keeps two vectors, `older` and `newer`, of columns k − 2 and k − 1, which start as 0. Column k takes
 /// the place of `older`, and the two change names.
 pub trait Directions<T: Scalar>: Copy {
+    /// The multiplications per element of its dearest update: at least the 2 of the process itself.
+    const MACS: usize;
+
     /// Before the first column.
     fn begin() -> Self;
 
@@ -132,6 +135,7 @@ const TRUST: f64 = 2.0;
 
 impl<T: Scalar, M: Lanczos> Solver<T> for M {
     const VECTORS: usize = Vectors::<T>::COUNT;
+    const MACS: usize = M::Directions::<T>::MACS;
 
     type State = Course<T, M::Directions<T>>;
 

@@ -37,6 +37,8 @@ pub struct Minres;
 pub struct Columns;
 
 impl<T: Scalar> Directions<T> for Columns {
+    const MACS: usize = 2;
+
     fn begin() -> Self {
         Self
     }

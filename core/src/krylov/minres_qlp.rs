@@ -80,6 +80,8 @@ impl<T: Scalar> Columns<T> {
 }
 
 impl<T: Scalar> Directions<T> for Columns<T> {
+    const MACS: usize = 9;
+
     fn begin() -> Self {
         let zero = T::ZERO;
         Self {

@@ -151,6 +151,10 @@ pub trait Solver<T: Scalar> {
     /// Vectors of length n that it needs.
     const VECTORS: usize;
 
+    /// The multiplications per element of its dearest update of vectors, products with A and M⁻¹ not counted.
+    /// What it does with M⁻¹z in the slice of that product is one more at most.
+    const MACS: usize;
+
     /// What is not a vector.
     type State: Copy;
 

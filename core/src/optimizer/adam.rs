@@ -6,8 +6,9 @@
 //!
 //! The powers β₁ᵗ and β₂ᵗ are running products.
 
+use super::objective::GRADIENT_MACS;
 use super::sgd::FirstOrderStep;
-use super::{Frame, Method, Progress, Report, sealed};
+use super::{Frame, Method, Progress, Report, Slice, sealed};
 use crate::error::Error;
 use crate::plan::{Pass, Storage};
 use crate::scalar::Scalar;
@@ -51,6 +52,11 @@ impl<T> sealed::Sealed for Adam<T> {}
 
 impl<T: Scalar> Method<T> for Adam<T> {
     const STORAGE: Storage = Storage::vectors(3).and(Pass::Gradient.storage());
+
+    const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
+
+    // Looked at, and written: five for the moments, two quotients, a root and ηm.
+    const FINISH: usize = 18;
 
     type State = AdamState<T>;
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! γ is the gradient at a. Whoever searches evaluates L and γ at the trial point a' and tells
-//! [`Bfgs::judge`] and [`Bfgs::update`] of them. A pair with y·s ≤ 0, of a function that bends the wrong way, is
+//! [`Bfgs::judge`] and [`Bfgs::travel`] of them. What costs m² multiplications is asked for row by row. A pair with y·s ≤ 0, of a function that bends the wrong way, is
 //! left out, so that M stays positive definite.
 //!
 //! Turning the variables turns the whole search with them: nothing here looks at a single one.
@@ -66,6 +66,9 @@ pub(super) struct Bfgs<T> {
     slope: T,
     /// α.
     rate: T,
+    /// y·s, and (1 + y·My/y·s)/y·s, of a pair that is taken.
+    bend: T,
+    weight: T,
 }
 
 /// What a trial point is.
@@ -102,35 +105,33 @@ pub(super) struct Variables<'v, T> {
     pub(super) gradient: &'v mut [T],
     /// p `[m]`.
     pub(super) along: &'v mut [T],
-    /// a' `[m]`; γ' in [`Bfgs::update`].
+    /// a' `[m]`; from [`Bfgs::travel`] on γ', and then y.
     pub(super) trial: &'v mut [T],
     /// My `[m]`.
     pub(super) image: &'v mut [T],
 }
 
 impl<T: Scalar> Bfgs<T> {
-    /// A search from a = 0, where the loss is `loss` and γ is in its place.
+    /// A search from a = 0, where the loss is `loss`, γ is in its place and M is the unit matrix.
     pub(super) fn begin(loss: T, variables: &mut Variables<'_, T>) -> Self {
-        let order = variables.at.len();
         kernels::fill(T::ZERO, variables.at);
-        dense::unit(variables.inverse, order);
         Self {
-            directions: 0,
-            halvings: 0,
             loss,
-            slope: T::ZERO,
             rate: T::ONE,
+            ..Self::default()
         }
     }
 
-    /// The next direction and its first trial point; false at the end of the search, where no direction promises
-    /// more than the rounding of the loss.
+    /// Entry `row` of the next direction.
+    pub(super) fn direct(variables: &mut Variables<'_, T>, row: usize) {
+        let inverse = dense::row(variables.inverse, variables.at.len(), row);
+        let along = -kernels::dot(inverse, variables.gradient);
+        dense::put(variables.along, 1, row, 0, along);
+    }
+
+    /// The first trial point along the next direction, whose entries are there; false at the end of the search,
+    /// where it promises no more than the rounding of the loss.
     pub(super) fn aim(&mut self, variables: &mut Variables<'_, T>) -> bool {
-        let order = variables.at.len();
-        for (row, along) in variables.along.iter_mut().enumerate() {
-            let inverse = dense::row(variables.inverse, order, row);
-            *along = -kernels::dot(inverse, variables.gradient);
-        }
         self.slope = kernels::dot(variables.gradient, variables.along);
         self.rate = T::ONE;
         self.directions = self.directions.saturating_add(1);
@@ -169,40 +170,53 @@ impl<T: Scalar> Bfgs<T> {
         Verdict { rate, ratio, next }
     }
 
-    /// Goes to the trial point, whose gradient γ' is in `trial`.
-    pub(super) fn update(&self, variables: &mut Variables<'_, T>) {
+    /// Goes to the trial point, whose gradient γ' is in `trial`; whether its pair changes M.
+    pub(super) fn travel(&mut self, variables: &mut Variables<'_, T>) -> bool {
         let Variables {
-            inverse,
             at,
             gradient,
             along: step,
             trial: change,
-            image,
+            ..
         } = variables;
-        let order = at.len();
         kernels::scale(self.rate, step);
         kernels::axpy(T::ONE, step, at);
         for (before, after) in gradient.iter_mut().zip(change.iter_mut()) {
             (*before, *after) = (*after, *after - *before);
         }
-        let bend = kernels::dot(step, change);
+        self.bend = kernels::dot(step, change);
         let lengths = kernels::dot(step, step).root() * kernels::dot(change, change).root();
-        let bends = bend > T::EPSILON * lengths;
-        if !bends {
-            return;
-        }
-        for (row, q) in image.iter_mut().enumerate() {
-            *q = kernels::dot(dense::row(inverse, order, row), change);
-        }
-        // M − (s qᵀ + q sᵀ)/y·s + (1 + y·q/y·s) s sᵀ/y·s with q = My: symmetric to the last bit.
-        let weight = (T::ONE + kernels::dot(change, image) / bend) / bend;
-        for (row, (&s, &q)) in step.iter().zip(image.iter()).enumerate() {
-            let columns = step.iter().zip(image.iter());
-            let entries = dense::row_mut(inverse, order, row).iter_mut();
-            for (entry, (&s_column, &q_column)) in entries.zip(columns) {
-                let mixed = (s * q_column + q * s_column) / bend;
-                *entry += weight * (s * s_column) - mixed;
-            }
+        self.bend > T::EPSILON * lengths
+    }
+
+    /// Entry `row` of q = My.
+    pub(super) fn map(variables: &mut Variables<'_, T>, row: usize) {
+        let inverse = dense::row(variables.inverse, variables.at.len(), row);
+        let image = kernels::dot(inverse, variables.trial);
+        dense::put(variables.image, 1, row, 0, image);
+    }
+
+    /// The weight of s sᵀ in M, when q is there.
+    pub(super) fn weigh(&mut self, variables: &Variables<'_, T>) {
+        let Variables { trial, image, .. } = variables;
+        self.weight = (T::ONE + kernels::dot(trial, image) / self.bend) / self.bend;
+    }
+
+    /// Row `row` of M − (s qᵀ + q sᵀ)/y·s + (1 + y·q/y·s) s sᵀ/y·s: symmetric to the last bit.
+    pub(super) fn update(&self, variables: &mut Variables<'_, T>, row: usize) {
+        let Variables {
+            inverse,
+            at,
+            along: step,
+            image,
+            ..
+        } = variables;
+        let (s, q) = (dense::at(step, 1, row, 0), dense::at(image, 1, row, 0));
+        let columns = step.iter().zip(image.iter());
+        let entries = dense::row_mut(inverse, at.len(), row).iter_mut();
+        for (entry, (&s_column, &q_column)) in entries.zip(columns) {
+            let mixed = (s * q_column + q * s_column) / self.bend;
+            *entry += self.weight * (s * s_column) - mixed;
         }
     }
 }
@@ -237,6 +251,24 @@ mod tests {
         }
     }
 
+    fn begin(loss: f64, variables: &mut Variables<'_, f64>) -> Bfgs<f64> {
+        variables.inverse.copy_from_slice(&[1.0, 0.0, 0.0, 1.0]);
+        Bfgs::begin(loss, variables)
+    }
+
+    fn aim(bfgs: &mut Bfgs<f64>, variables: &mut Variables<'_, f64>) -> bool {
+        (0..2).for_each(|row| Bfgs::direct(variables, row));
+        bfgs.aim(variables)
+    }
+
+    fn update(bfgs: &mut Bfgs<f64>, variables: &mut Variables<'_, f64>) {
+        if bfgs.travel(variables) {
+            (0..2).for_each(|row| Bfgs::map(variables, row));
+            bfgs.weigh(variables);
+            (0..2).for_each(|row| bfgs.update(variables, row));
+        }
+    }
+
     /// Searches from `start`: the losses of the points that it went to, and the last one.
     fn search(
         start: [f64; 2],
@@ -248,9 +280,12 @@ mod tests {
         let mut variables = memory.variables();
         let point = |a: &[f64]| [start[0] + a[0], start[1] + a[1]];
         variables.gradient.copy_from_slice(&gradient(start));
-        let mut bfgs = Bfgs::begin(loss(start), &mut variables);
+        let mut bfgs = begin(loss(start), &mut variables);
         let (mut losses, mut evaluations) = (vec![loss(start)], 0);
-        'search: while bfgs.aim(&mut variables) {
+        'search: loop {
+            if !aim(&mut bfgs, &mut variables) {
+                break;
+            }
             loop {
                 let trial = point(variables.trial);
                 evaluations += 1;
@@ -260,7 +295,7 @@ mod tests {
                     next => {
                         losses.push(bfgs.loss);
                         variables.trial.copy_from_slice(&gradient(trial));
-                        bfgs.update(&mut variables);
+                        update(&mut bfgs, &mut variables);
                         if next == Next::End {
                             break 'search;
                         }
@@ -382,8 +417,8 @@ mod tests {
         let mut memory = Memory([0.0; 4], [[0.0; 2]; 5]);
         let mut variables = memory.variables();
         variables.gradient[0] = 2.0;
-        let mut bfgs = Bfgs::begin(10.0, &mut variables);
-        assert!(bfgs.aim(&mut variables));
+        let mut bfgs = begin(10.0, &mut variables);
+        assert!(aim(&mut bfgs, &mut variables));
         assert_eq!(variables.trial, [-2.0, 0.0]);
         let worse = bfgs.judge(12.0, &Search::default());
         assert_eq!(

@@ -18,11 +18,13 @@
 //! Reference: Vinyals & Povey 2012; algorithms 2.3 and 6.5.
 
 use super::bfgs::{Bfgs, Next, Search, Variables, Verdict};
-use super::objective::{DiagonalPass, GradientPass, Inspection, LossPass, examples_macs};
-use super::{Frame, Guarded, Method, Outcome, Progress, Report, sealed};
+use super::objective::{
+    DiagonalPass, GRADIENT_MACS, GradientPass, Inspection, LossPass, examples_macs,
+};
+use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, sealed};
 use crate::curvature::{Empirical, Examples, Fisher, Natural};
 use crate::data::{Labels, Metric};
-use crate::dense::{self, Eigen, Spectrum};
+use crate::dense::{self, Eigen, Spectrum, block};
 use crate::error::Error;
 use crate::kernels;
 use crate::operator::{Damped, Identity, LinearOperator};
@@ -37,7 +39,7 @@ use crate::workspace::Arena;
 /// nothing has changed. A batch that is held out must not get worse either.
 ///
 /// Memory: K + 4 vectors (K Krylov vectors and the step before as a basis, that step itself, a gradient, and
-/// an image under A or a trial point), one more for the diagonal of P, and 3(K + 1)² + 7(K + 1)
+/// an image under A or a trial point), one more for the diagonal of P, and 3(K + 1)² + 6(K + 1)
 /// scalars. Cost of a step, per example: a gradient on the batch; on the metric batch K + 1 products and
 /// the diagonal; a gradient on the batch for each trial point, of which there are seldom more than there
 /// are directions. Beside that some 2K² passes over vectors for the basis, and 2K per trial point.
@@ -89,8 +91,6 @@ struct Memory<'v, T> {
     work: &'v mut [T],
     /// Λ^(−½)Qᵀ: its transpose takes a to the coefficients of V.
     change: &'v mut [T],
-    /// The coefficients in V of a trial point.
-    coefficients: &'v mut [T],
     /// Vᵀ times a gradient.
     projected: &'v mut [T],
     /// What BFGS works with. Until it begins its M holds H: the lower half, in rows of D.
@@ -132,13 +132,24 @@ enum Phase<T> {
     Curvature(usize),
     /// An entry of Vᵀg.
     Slope(usize),
+    /// A row of H, to where its eigenvalues are found.
+    Gather(usize),
     Spectrum(Eigen),
-    Aim,
+    /// A row of Λ^(−½)Qᵀ, the entry of γ at a = 0 that it gives, and a row of the unit matrix.
+    Scale(usize),
+    /// An entry of p.
+    Direct(usize),
     /// The part of a vector in the trial point.
     Place(usize),
     Trial(GradientPass<T>),
     /// An entry of Vᵀg there.
     TrialSlope(usize),
+    /// An entry of γ' from it.
+    Turn(usize),
+    /// An entry of My.
+    Map(usize),
+    /// A row of M.
+    Update(usize),
     /// The part of a vector in the best point.
     Return(usize),
     HoldoutBefore(LossPass<T>),
@@ -179,6 +190,9 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> KrylovDescent<T, K, P> {
         K + 1
     };
 
+    /// The multiplications, divisions and roots of the dearest row of a matrix of that order: one of M, updated.
+    const ROW_MACS: usize = 5 * Self::BASIS + 4;
+
     /// Of a basis with `count` vectors.
     fn carve(memory: &mut [T], n: usize, count: usize) -> Memory<'_, T> {
         let mut arena = Arena::new(memory);
@@ -201,7 +215,6 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> KrylovDescent<T, K, P> {
             squares,
             work: head(work, area),
             change: head(change, area),
-            coefficients: entries(),
             projected: entries(),
             search: Variables {
                 inverse,
@@ -248,8 +261,15 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> KrylovDescent<T, K, P> {
 
 impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescent<T, K, P> {
     const STORAGE: Storage = Storage::vectors(K + 4 + P::FISHER as usize + P::SQUARES as usize)
-        .with_scalars((3 * Self::BASIS + 7) * Self::BASIS)
+        .with_scalars((3 * Self::BASIS + 6) * Self::BASIS)
         .and(Pass::Product.storage());
+
+    const SLICE: Slice = Slice::new(Pass::Product, P::FISHER || P::SQUARES, GRADIENT_MACS)
+        .with_vectors(P::MACS + 1)
+        .with_scalars(Eigen::rotation_macs(Self::BASIS));
+
+    // Sums only.
+    const FINISH: usize = 0;
 
     type State = DescentState;
 
@@ -309,7 +329,6 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             squares,
             work,
             change,
-            coefficients,
             projected,
             mut search,
         } = Self::carve(memory, n, count);
@@ -475,43 +494,64 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 dense::put(projected, 1, *row, 0, slope);
                 *row = row.saturating_add(1);
                 if *row >= count {
-                    for row in 0..count {
-                        for column in 0..row.saturating_add(1) {
-                            let entry = dense::at(search.inverse, Self::BASIS, row, column);
-                            dense::put(work, count, row, column, entry);
-                        }
-                    }
-                    step.phase = Phase::Spectrum(Eigen::begin(count, work, change));
+                    step.phase = Phase::Gather(0);
                 }
             }
-            Phase::Spectrum(eigen) => match eigen.advance(work, change) {
+            Phase::Gather(first) => {
+                let end = block(*first, count, n, count);
+                for row in *first..end {
+                    for column in 0..row.saturating_add(1) {
+                        let entry = dense::at(search.inverse, Self::BASIS, row, column);
+                        dense::put(work, count, row, column, entry);
+                    }
+                }
+                step.phase = if end < count {
+                    Phase::Gather(end)
+                } else {
+                    Phase::Spectrum(Eigen::begin(count))
+                };
+            }
+            Phase::Spectrum(eigen) => match eigen.advance(work, change, n) {
                 Spectrum::Working => {}
                 Spectrum::NonFinite => step.phase = Phase::Ready(Outcome::Rejected),
                 // At the limit the curvature is not quite the unit matrix, which the search makes good.
-                Spectrum::Converged | Spectrum::Limit => {
-                    let largest = dense::at(work, count, 0, 0);
-                    for row in 0..count {
-                        let eigenvalue = dense::at(work, count, row, row);
-                        let floored = eigenvalue.larger(self.floor * largest);
-                        // Where F vanishes on all of the subspace it has no scale to give.
-                        let scale = if largest > T::ZERO { floored } else { T::ONE };
-                        kernels::scale(T::ONE / scale.root(), dense::row_mut(change, count, row));
-                    }
-                    multiply(change, projected, search.gradient);
-                    step.bfgs = Bfgs::begin(step.gradient.loss, &mut search);
-                    step.phase = Phase::Aim;
-                }
+                Spectrum::Converged | Spectrum::Limit => step.phase = Phase::Scale(0),
             },
-            Phase::Aim => {
-                if step.bfgs.aim(&mut search) {
-                    multiply_transposed(change, search.trial, coefficients);
+            Phase::Scale(first) => {
+                let end = block(*first, count, n, Self::ROW_MACS);
+                let largest = dense::at(work, count, 0, 0);
+                for row in *first..end {
+                    let eigenvalue = dense::at(work, count, row, row);
+                    let floored = eigenvalue.larger(self.floor * largest);
+                    // Where F vanishes on all of the subspace it has no scale to give.
+                    let scale = if largest > T::ZERO { floored } else { T::ONE };
+                    kernels::scale(T::ONE / scale.root(), dense::row_mut(change, count, row));
+                    let entry = kernels::dot(dense::row(change, count, row), projected);
+                    dense::put(search.gradient, 1, row, 0, entry);
+                    dense::unit_row(search.inverse, count, row);
+                }
+                if end < count {
+                    step.phase = Phase::Scale(end);
+                } else {
+                    step.bfgs = Bfgs::begin(step.gradient.loss, &mut search);
+                    step.phase = Phase::Direct(0);
+                }
+            }
+            Phase::Direct(first) => {
+                let end = block(*first, count, n, Self::ROW_MACS);
+                for row in *first..end {
+                    Bfgs::direct(&mut search, row);
+                }
+                if end < count {
+                    step.phase = Phase::Direct(end);
+                } else if step.bfgs.aim(&mut search) {
                     step.phase = Phase::Place(0);
                 } else {
                     Self::settle(step, true);
                 }
             }
             Phase::Place(row) => {
-                place(params.trained, coefficients, basis, *row, point);
+                place(params.trained, change, search.trial, basis, *row, point);
                 *row = row.saturating_add(1);
                 if *row >= count {
                     kernels::fill(T::ZERO, gradient);
@@ -535,14 +575,10 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                     Next::Update => step.phase = Phase::TrialSlope(0),
                     Next::Nearer => {
                         step.bfgs.place(&mut search);
-                        multiply_transposed(change, search.trial, coefficients);
                         step.phase = Phase::Place(0);
                     }
                     Next::End => Self::settle(step, true),
-                    Next::Stuck => {
-                        multiply_transposed(change, search.at, coefficients);
-                        Self::settle(step, false);
-                    }
+                    Next::Stuck => Self::settle(step, false),
                 }
                 return Ok(Progress::Trial {
                     rate,
@@ -557,13 +593,48 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 dense::put(projected, 1, *row, 0, slope);
                 *row = row.saturating_add(1);
                 if *row >= count {
-                    multiply(change, projected, search.trial);
-                    step.bfgs.update(&mut search);
-                    step.phase = Phase::Aim;
+                    step.phase = Phase::Turn(0);
                 }
             }
+            Phase::Turn(first) => {
+                let end = block(*first, count, n, Self::ROW_MACS);
+                for row in *first..end {
+                    let entry = kernels::dot(dense::row(change, count, row), projected);
+                    dense::put(search.trial, 1, row, 0, entry);
+                }
+                step.phase = if end < count {
+                    Phase::Turn(end)
+                } else if step.bfgs.travel(&mut search) {
+                    Phase::Map(0)
+                } else {
+                    Phase::Direct(0)
+                };
+            }
+            Phase::Map(first) => {
+                let end = block(*first, count, n, Self::ROW_MACS);
+                for row in *first..end {
+                    Bfgs::map(&mut search, row);
+                }
+                if end < count {
+                    step.phase = Phase::Map(end);
+                } else {
+                    step.bfgs.weigh(&search);
+                    step.phase = Phase::Update(0);
+                }
+            }
+            Phase::Update(first) => {
+                let end = block(*first, count, n, Self::ROW_MACS);
+                for row in *first..end {
+                    step.bfgs.update(&mut search, row);
+                }
+                step.phase = if end < count {
+                    Phase::Update(end)
+                } else {
+                    Phase::Direct(0)
+                };
+            }
             Phase::Return(row) => {
-                place(params.trained, coefficients, basis, *row, point);
+                place(params.trained, change, search.at, basis, *row, point);
                 *row = row.saturating_add(1);
                 if *row >= count {
                     Self::settle(step, true);
@@ -646,26 +717,14 @@ fn head<T>(memory: &mut [T], len: usize) -> &mut [T] {
     Arena::new(memory).take(len)
 }
 
-/// out = A x; the rows of A are as long as x.
-fn multiply<T: Scalar>(matrix: &[T], x: &[T], out: &mut [T]) {
-    for (row, out) in out.iter_mut().enumerate() {
-        *out = kernels::dot(dense::row(matrix, x.len(), row), x);
-    }
-}
-
-/// out = Aᵀx, in the order of the rows of A, which are as long as `out`.
-fn multiply_transposed<T: Scalar>(matrix: &[T], x: &[T], out: &mut [T]) {
-    kernels::fill(T::ZERO, out);
-    for (row, &x) in x.iter().enumerate() {
-        kernels::axpy(x, dense::row(matrix, out.len(), row), out);
-    }
-}
-
-/// One term of point = θ + Σ cᵢvᵢ; the first one starts it.
-fn place<T: Scalar>(params: &[T], coefficients: &[T], basis: &[T], row: usize, point: &mut [T]) {
+/// One term of point = θ + Σ cᵢvᵢ with c = Aᵀx, A being `change`; the first one starts it.
+fn place<T: Scalar>(params: &[T], change: &[T], x: &[T], basis: &[T], row: usize, point: &mut [T]) {
     if row == 0 {
         kernels::copy(params, point);
     }
-    let coefficient = dense::at(coefficients, 1, row, 0);
+    let mut coefficient = T::ZERO;
+    for (above, &entry) in x.iter().enumerate() {
+        coefficient += entry * dense::at(change, x.len(), above, row);
+    }
     kernels::axpy(coefficient, dense::row(basis, params.len(), row), point);
 }

@@ -1,8 +1,8 @@
 //! The methods, and the [`Trainer`] that runs any of them.
 //!
 //! A step is a *transaction made of bounded slices*: [`Trainer::begin`], [`Trainer::advance`] (one tile of
-//! examples, or one fused update of parameter-length vectors), [`Trainer::finish`];
-//! [`Trainer::step`] is the loop around them. Until `finish` has committed, the parameters and all state
+//! examples, one fused update of parameter-length vectors, or as much dense work: [`Slice`]),
+//! [`Trainer::finish`]; [`Trainer::step`] is the loop around them. Until `finish` has committed, the parameters and all state
 //! that outlives a step are what they were; `finish` looks at the whole update before it writes any of
 //! it. One exception: a step whose solver has begun, and that is not committed in the end, costs the warm
 //! start, if there is one.
@@ -15,7 +15,7 @@
 //! | [`Sgd<Plain>`](Sgd) | 1 |
 //! | [`Sgd<Momentum>`](Sgd), [`Sgd<Nesterov>`](Sgd) | 2 |
 //! | [`Adam`] | 3 |
-//! | [`KrylovDescent`]`<T, K, …>` | K + 4, + 1 for [`Jacobi`](crate::precondition::Jacobi) or [`Martens`](crate::precondition::Martens); and 3(K + 1)² + 7(K + 1) scalars |
+//! | [`KrylovDescent`]`<T, K, …>` | K + 4, + 1 for [`Jacobi`](crate::precondition::Jacobi) or [`Martens`](crate::precondition::Martens); and 3(K + 1)² + 6(K + 1) scalars |
 //! | [`Tonga`]`<T, K, B, …>` | K + B + 1, + 1 for [`Centred`]; and 3(K + B)² + 2(K + B) scalars |
 //! | [`NaturalGradient`]`<T, Cg<C>, …>` | 5 + C, + 1 for diag(F) ([`Jacobi`](crate::precondition::Jacobi) or [`Marquardt`](crate::damping::Marquardt)), + 1 for [`Martens`](crate::precondition::Martens) |
 //! | [`NaturalCg`] | as natural gradient with the same types, + 1 |
@@ -31,6 +31,7 @@ mod newton;
 mod objective;
 mod sgd;
 mod simplex;
+mod slice;
 mod tonga;
 mod trainer;
 
@@ -44,6 +45,7 @@ pub use natural_gradient::{Acceptance, HeldOut, NaturalGradient, NaturalState};
 pub use newton::Newton;
 pub use objective::{Anchor, L2};
 pub use sgd::{Momentum, Nesterov, Plain, Sgd, Velocity};
+pub use slice::Slice;
 pub use tonga::{Centred, Moment, Tonga, TongaState, Uncentred};
 pub use trainer::Trainer;
 
@@ -171,6 +173,12 @@ pub struct Frame<'f, T> {
 pub trait Method<T: Scalar>: sealed::Sealed {
     /// Its memory beside the parameters: vectors that are kept between slices, and rows of a tile.
     const STORAGE: Storage;
+
+    /// Its largest slice.
+    const SLICE: Slice;
+
+    /// The multiplications, divisions and roots of [`Method::finish`], per parameter.
+    const FINISH: usize;
 
     /// Whether it looks at the targets of a metric batch.
     const METRIC_LABELS: Labels = Labels::Unused;

@@ -22,7 +22,7 @@ use super::natural_gradient::{Direction, NaturalStep};
 use super::objective::{LossPass, examples_macs};
 use super::simplex::Simplex;
 use super::{
-    Frame, Guarded, Method, NaturalGradient, NaturalState, Outcome, Progress, Report, sealed,
+    Frame, Guarded, Method, NaturalGradient, NaturalState, Outcome, Progress, Report, Slice, sealed,
 };
 use crate::curvature::{Examples, Fisher};
 use crate::damping::{DampingMetric, Marquardt};
@@ -192,6 +192,11 @@ where
 {
     const STORAGE: Storage =
         <NaturalGradient<T, S, P, D> as Method<T>>::STORAGE.and(Storage::vectors(1));
+
+    const SLICE: Slice =
+        <NaturalGradient<T, S, P, D> as Method<T>>::SLICE.with_vectors(D::MACS + 2);
+
+    const FINISH: usize = <NaturalGradient<T, S, P, D> as Method<T>>::FINISH + 1;
 
     type State = NaturalCgState<T>;
 

@@ -126,6 +126,9 @@ impl<T: Scalar> Inspection<T> {
     }
 }
 
+/// The multiplications per parameter of its dearest update of vectors: three for the L2 term, and one for |g|.
+pub(crate) const GRADIENT_MACS: usize = 4;
+
 /// Inspection of the gradient batch, loss and gradient: how every method begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GradientPass<T> {

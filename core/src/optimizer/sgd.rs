@@ -8,8 +8,8 @@
 //!
 //! Nesterov's form is that of Sutskever et al. 2013, written for the point that looks ahead.
 
-use super::objective::GradientPass;
-use super::{Frame, Method, Outcome, Progress, Report, sealed};
+use super::objective::{GRADIENT_MACS, GradientPass};
+use super::{Frame, Method, Outcome, Progress, Report, Slice, sealed};
 use crate::error::Error;
 use crate::plan::{Pass, Storage};
 use crate::scalar::Scalar;
@@ -93,6 +93,11 @@ impl<T, V> sealed::Sealed for Sgd<T, V> {}
 
 impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
     const STORAGE: Storage = Storage::vectors(1 + V::VECTORS).and(Pass::Gradient.storage());
+
+    const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
+
+    // Looked at, and written: ηg, μv and μ times the new v.
+    const FINISH: usize = 6;
 
     type State = ();
 

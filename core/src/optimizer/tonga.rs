@@ -24,9 +24,10 @@
 //!
 //! Reference: Le Roux, Manzagol & Bengio 2008; algorithms 2.4 and 6.6.
 
-use super::objective::GradientPass;
+use super::objective::{GRADIENT_MACS, GradientPass};
+use super::slice::{Slice, larger};
 use super::{Frame, Method, Outcome, Progress, Report, sealed};
-use crate::dense::{self, Eigen, Pivot, Spectrum};
+use crate::dense::{self, Eigen, Pivot, Spectrum, block};
 use crate::error::Error;
 use crate::kernels;
 use crate::plan::{Pass, Storage};
@@ -142,6 +143,10 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Tonga<T, K, B, V> {
         K + B
     };
 
+    /// The multiplications, divisions and roots of the dearest entry of a factor: three for that of DGD, and one
+    /// per entry before it.
+    const ENTRY_MACS: usize = Self::ROWS + 4;
+
     /// With that rate, λ = 1 and γ = 0.99.
     pub fn new(rate: T) -> Self {
         Self {
@@ -184,16 +189,18 @@ struct Memory<'v, T> {
     eigenvectors: &'v mut [T],
     /// s, after the last step.
     weights: &'v mut [T],
-    /// a, and Da.
+    /// a.
     solution: &'v mut [T],
 }
 
 /// What a step is about to do next.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// DGD of all rows.
-    Weigh,
+    /// A row of DGD, for its eigenvalues.
+    Weigh(usize),
     Spectrum(Eigen),
+    /// The coefficients of a new row.
+    Keep(usize),
     /// New rows in the place of old ones, from a column on.
     Fold(usize),
     /// g into the row behind the last one.
@@ -204,9 +211,10 @@ enum Phase {
     Mean(usize),
     /// The new row of G, entry by entry.
     Gram(usize),
-    /// A row of DGD + λI, and of its factor.
-    Factor(usize),
-    Solve,
+    /// An entry of a row of DGD + λI, and of its factor.
+    Factor(usize, usize),
+    /// A row of a.
+    Solve(usize),
     /// The part of a row in the direction.
     Direction(usize),
     Ready(Outcome),
@@ -248,6 +256,12 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
         .with_scalars((3 * Self::ROWS + 2) * Self::ROWS)
         .and(Pass::Gradient.storage());
 
+    const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS)
+        .with_scalars(larger(Eigen::rotation_macs(Self::ROWS), K * Self::ROWS));
+
+    // Looked at, and written: ηv, and m's part of δ.
+    const FINISH: usize = 4;
+
     type State = TongaState<T>;
 
     type Step = TongaStep<T>;
@@ -281,7 +295,7 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
         let before = self.forgetting * state.weight;
         TongaStep {
             phase: match state.compaction {
-                Compaction::Columns(0) if full => Phase::Weigh,
+                Compaction::Columns(0) if full => Phase::Weigh(0),
                 Compaction::Columns(column) if full => Phase::Fold(column),
                 _ => Phase::Gradient,
             },
@@ -320,43 +334,55 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
         let active = last.saturating_add(1);
 
         match &mut step.phase {
-            Phase::Weigh => {
-                for (i, &weight) in weights.iter().enumerate() {
+            Phase::Weigh(first) => {
+                let end = block(*first, Self::ROWS, n, 2 * Self::ROWS);
+                for i in *first..end {
+                    let weight = dense::at(weights, 1, i, 0);
                     let products = dense::row(gram, Self::ROWS, i).iter().zip(&*weights);
                     let out = dense::row_mut(work, Self::ROWS, i);
                     for (out, (&g, &other)) in out.iter_mut().zip(products) {
                         *out = weight * other * g;
                     }
                 }
-                step.phase = Phase::Spectrum(Eigen::begin(Self::ROWS, work, eigenvectors));
+                step.phase = if end < Self::ROWS {
+                    Phase::Weigh(end)
+                } else {
+                    Phase::Spectrum(Eigen::begin(Self::ROWS))
+                };
             }
-            Phase::Spectrum(eigen) => match eigen.advance(work, eigenvectors) {
+            Phase::Spectrum(eigen) => match eigen.advance(work, eigenvectors, n) {
                 Spectrum::Working => {}
                 Spectrum::NonFinite => step.phase = Phase::Ready(Outcome::Rejected),
                 // At the limit the rows are not quite orthogonal, which is all that they lose.
-                Spectrum::Converged | Spectrum::Limit => {
-                    let largest = dense::at(work, Self::ROWS, 0, 0);
-                    let rounding = T::of_count(Self::ROWS) * T::EPSILON * largest;
-                    for k in 0..K {
-                        let kept = dense::at(work, Self::ROWS, k, k) > rounding;
-                        if !kept {
-                            dense::put(work, Self::ROWS, k, k, T::ZERO);
-                        }
-                        let coefficients = dense::row_mut(eigenvectors, Self::ROWS, k);
-                        for (coefficient, &weight) in coefficients.iter_mut().zip(&*weights) {
-                            *coefficient = if kept { *coefficient * weight } else { T::ZERO };
-                        }
-                    }
-                    step.phase = Phase::Fold(0);
-                }
+                Spectrum::Converged | Spectrum::Limit => step.phase = Phase::Keep(0),
             },
-            Phase::Fold(column) => {
-                // As many multiplications as parameters.
-                let columns = n.div_ceil(K.saturating_mul(Self::ROWS));
-                for _ in 0..columns {
-                    fold::<T, K>(rows, n, *column, eigenvectors, Self::ROWS);
-                    *column = column.saturating_add(1);
+            Phase::Keep(first) => {
+                let end = block(*first, K, n, Self::ROWS);
+                // One that is not kept is not positive, and then neither are those that come after it.
+                let largest = dense::at(work, Self::ROWS, 0, 0);
+                let rounding = T::of_count(Self::ROWS) * T::EPSILON * largest;
+                for k in *first..end {
+                    let kept = dense::at(work, Self::ROWS, k, k) > rounding;
+                    if !kept {
+                        dense::put(work, Self::ROWS, k, k, T::ZERO);
+                    }
+                    let coefficients = dense::row_mut(eigenvectors, Self::ROWS, k);
+                    for (coefficient, &weight) in coefficients.iter_mut().zip(&*weights) {
+                        *coefficient = if kept { *coefficient * weight } else { T::ZERO };
+                    }
                 }
+                step.phase = if end < K {
+                    Phase::Keep(end)
+                } else {
+                    Phase::Fold(0)
+                };
+            }
+            Phase::Fold(column) => {
+                let end = block(*column, n, n, K.saturating_mul(Self::ROWS));
+                for column in *column..end {
+                    fold::<T, K>(rows, n, column, eigenvectors, Self::ROWS);
+                }
+                *column = end;
                 step.compaction = Compaction::Columns(*column);
                 if *column >= n {
                     // Beside their diagonal the first rows of G have never been anything but zero.
@@ -410,50 +436,63 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
                 dense::put(gram, Self::ROWS, last, *row, product);
                 *row = row.saturating_add(1);
                 if *row >= active {
-                    step.phase = Phase::Factor(0);
+                    step.phase = Phase::Factor(0, 0);
                 }
             }
-            Phase::Factor(row) => {
-                let row = *row;
+            Phase::Factor(row, first) => {
+                let (row, first) = (*row, *first);
                 let weight = step.weight(weights, row);
-                for column in 0..row.saturating_add(1) {
+                let end = block(first, row.saturating_add(1), n, Self::ENTRY_MACS);
+                for column in first..end {
                     let product = dense::at(gram, Self::ROWS, row, column);
-                    let entry = weight * step.weight(weights, column) * product;
+                    let mut entry = weight * step.weight(weights, column) * product;
+                    if column == row {
+                        step.trace += entry;
+                        entry += self.damping;
+                    }
                     dense::put(work, active, row, column, entry);
+                    let pivot = dense::factor_entry(work, active, row, column);
+                    // C's eigenvalues, which a compaction will have to hold, are below its trace.
+                    if pivot == Pivot::NotPositive || !step.trace.is_finite() {
+                        step.phase = Phase::Ready(Outcome::Rejected);
+                        return Ok(Progress::Working);
+                    }
                 }
-                let square = dense::at(work, active, row, row);
-                step.trace += square;
-                dense::put(work, active, row, row, square + self.damping);
-                let pivot = dense::factor_row(work, active, row);
                 let next = row.saturating_add(1);
-                // C's eigenvalues, which a compaction will have to hold, are below its trace.
-                step.phase = if pivot == Pivot::NotPositive || !step.trace.is_finite() {
-                    Phase::Ready(Outcome::Rejected)
+                step.phase = if end <= row {
+                    Phase::Factor(row, end)
                 } else if next < active {
-                    Phase::Factor(next)
+                    Phase::Factor(next, 0)
                 } else {
-                    Phase::Solve
+                    if step.share > T::ZERO {
+                        let along = dense::at(solution, 1, last, 0);
+                        dense::put(solution, 1, last, 0, along + T::ONE / step.share);
+                    }
+                    Phase::Solve(0)
                 };
             }
-            Phase::Solve => {
-                if step.share > T::ZERO {
-                    let along = dense::at(solution, 1, last, 0);
-                    dense::put(solution, 1, last, 0, along + T::ONE / step.share);
-                }
+            Phase::Solve(first) => {
+                let rows = active.saturating_mul(2);
+                let end = block(*first, rows, n, Self::ENTRY_MACS);
                 let solution = solution.get_mut(..active).unwrap_or(&mut []);
-                dense::solve(work, active, solution);
-                for (row, a) in solution.iter_mut().enumerate() {
-                    *a *= step.weight(weights, row);
+                for row in *first..end {
+                    dense::solve_row(work, active, solution, row);
                 }
-                step.phase = Phase::Direction(0);
+                step.phase = if end < rows {
+                    Phase::Solve(end)
+                } else {
+                    Phase::Direction(0)
+                };
             }
             Phase::Direction(row) => {
-                let coefficient = dense::at(solution, 1, *row, 0);
-                kernels::axpy(coefficient, dense::row(rows, n, *row), direction);
-                *row = row.saturating_add(1);
-                if *row >= active {
-                    step.phase = Phase::Ready(Outcome::Accepted);
-                }
+                let (row, next) = (*row, row.saturating_add(1));
+                let coefficient = dense::at(solution, 1, row, 0) * step.weight(weights, row);
+                kernels::axpy(coefficient, dense::row(rows, n, row), direction);
+                step.phase = if next < active {
+                    Phase::Direction(next)
+                } else {
+                    Phase::Ready(Outcome::Accepted)
+                };
             }
             Phase::Ready(_) => return Ok(Progress::Ready),
         }
@@ -537,8 +576,7 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Tonga<T, K, B, V> {
     }
 }
 
-/// Entry `column` of the new rows, xₖ ← Σⱼ cₖⱼxⱼ in the order of the rows; nothing where there is no such
-/// column.
+/// Entry `column` of the new rows, xₖ ← Σⱼ cₖⱼxⱼ in the order of the rows.
 fn fold<T: Scalar, const K: usize>(
     rows: &mut [T],
     n: usize,
@@ -546,9 +584,6 @@ fn fold<T: Scalar, const K: usize>(
     coefficients: &[T],
     order: usize,
 ) {
-    if column >= n {
-        return;
-    }
     let mut folded = [T::ZERO; K];
     for (k, sum) in folded.iter_mut().enumerate() {
         for (row, &c) in dense::row(coefficients, order, k).iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The trainer: parameters, workspace, method, and the step under way.
 
-use super::{Frame, Guarded, L2, Method, Progress, Report};
+use super::{Frame, Guarded, L2, Method, Progress, Report, Slice};
 use crate::data::{Batch, DataError, Inputs, Labels, Metric, Targets, Weights};
 use crate::error::Error;
 use crate::kernels;
@@ -97,8 +97,25 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         size_of::<Self>().saturating_add(scalars.saturating_mul(size_of::<T>()))
     }
 
-    /// A trainer of the network `model` (a [`crate::Plan`] by reference, or a [`Model`]) with the
-    /// parameters of all its layers, in a workspace of at least [`Trainer::workspace_len`] scalars; what it has beyond that is
+    /// The most multiply-accumulates of one [`Trainer::advance`], whatever the batch; [`Slice`] says what is
+    /// counted.
+    pub const fn slice_macs(model: &Model<'_>) -> u64 {
+        M::SLICE.macs(model, TILE)
+    }
+
+    /// The most units of examples that one [`Trainer::advance`] goes over, to each of which [`Slice`] allows a
+    /// few operations more.
+    pub const fn slice_units(model: &Model<'_>) -> u64 {
+        Slice::units(model, TILE)
+    }
+
+    /// The multiply-accumulates of [`Trainer::finish`].
+    pub const fn finish_macs(model: &Model<'_>) -> u64 {
+        (M::FINISH as u64).saturating_mul(model.trained_params() as u64)
+    }
+
+    /// A trainer of the network `model` (a [`crate::Plan`] by reference, or a [`Model`]) with the parameters of
+    /// all its layers, in a workspace of at least [`Trainer::workspace_len`] scalars; what it has beyond that is
     /// room for examples.
     ///
     /// # Errors
@@ -251,7 +268,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     /// As [`Trainer::step`], but of the examples only class labels are looked at, since copying would hide
     /// what is wrong with them; [`Error::Shape`] when the workspace has no room ([`Room`]).
     ///
-    /// Cost: one copy of the examples.
+    /// Cost: one copy of the examples, in one go, and a multiplication for each input that has a scale.
     pub fn begin(&mut self, batch: Batch<'_, T>, metric: Metric<'_, T>) -> Result<(), Error> {
         self.admit(&batch, &metric)?;
         let model = self.model;
@@ -321,8 +338,12 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         Ok(())
     }
 
-    /// One slice of the step under way: at most one tile of examples, or one fused update of vectors of
-    /// length P. [`Progress::Ready`] when only [`Trainer::finish`] is left.
+    /// One slice of the step under way: one tile of examples, one fused update of vectors of length P, or a
+    /// block of dense work. [`Progress::Ready`] when only [`Trainer::finish`] is left.
+    ///
+    /// Cost: at most [`Trainer::slice_macs`] multiply-accumulates, and a few operations for each of
+    /// [`Trainer::slice_units`] ([`Slice`]), however large the batch is, however many iterations and attempts
+    /// the step takes, and in whatever state it is.
     ///
     /// # Errors
     /// [`Error::Idle`]; otherwise as [`Trainer::step`], and then the step is over, and nothing has changed.
@@ -368,6 +389,8 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     }
 
     /// Commits the step under way: a look at the whole update, and then one slice that cannot fail.
+    ///
+    /// Cost: [`Trainer::finish_macs`], in one go.
     ///
     /// # Errors
     /// [`Error::Idle`]; [`Error::Unfinished`], and the step goes on; [`Error::NonFiniteUpdate`], and the step

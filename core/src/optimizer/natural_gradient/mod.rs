@@ -19,8 +19,8 @@ mod verdict;
 pub(super) use self::step::Direction;
 pub(super) use self::step::NaturalStep;
 use self::step::Phase;
-use super::objective::{DiagonalPass, Inspection, LossPass, examples_macs};
-use super::{Frame, Guarded, Method, Outcome, Progress, Report, SolveReport, sealed};
+use super::objective::{DiagonalPass, GRADIENT_MACS, Inspection, LossPass, examples_macs};
+use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, SolveReport, sealed};
 use crate::curvature::{Curvature, CurvatureOperator, Empirical, Examples, Natural};
 use crate::damping::{Damping, DampingMetric, Marquardt};
 use crate::data::{Labels, Metric};
@@ -230,6 +230,13 @@ where
     C: Curvature<T>,
 {
     const STORAGE: Storage = Storage::vectors(Self::VECTORS).and(C::PASS.storage());
+
+    const SLICE: Slice = Slice::new(C::PASS, Self::FISHER || P::SQUARES, GRADIENT_MACS + 1)
+        .with_vectors(S::MACS)
+        .with_vectors(P::MACS + 1)
+        .with_vectors(D::MACS);
+
+    const FINISH: usize = 1;
 
     const METRIC_LABELS: Labels = C::LABELS;
 
@@ -470,18 +477,23 @@ where
                 step.macs = step.macs.saturating_add(macs);
                 *part = part.saturating_add(1);
                 if *part >= curvature.parts() {
-                    step.slope = -kernels::dot(rhs, direction);
-                    step.length_squared = kernels::dot(direction, direction);
-                    // The cap belongs to the direction; the line search shortens from there.
-                    step.rate =
-                        self.trust
-                            .cap(model.likelihood(), step.rate, step.quad, step.reach);
-                    let descends = step.slope < T::ZERO && step.quad.is_finite();
-                    if descends && step.rate > T::ZERO {
-                        step.phase = Phase::Candidate;
-                    } else {
-                        self.fail(step);
-                    }
+                    step.phase = Phase::Slope;
+                }
+            }
+            Phase::Slope => {
+                let (direction, _) =
+                    Self::chosen(&step.solver, step.chosen, step.direction, solver, n);
+                step.slope = -kernels::dot(rhs, direction);
+                step.length_squared = kernels::dot(direction, direction);
+                // The cap belongs to the direction; the line search shortens from there.
+                step.rate = self
+                    .trust
+                    .cap(model.likelihood(), step.rate, step.quad, step.reach);
+                let descends = step.slope < T::ZERO && step.quad.is_finite();
+                if descends && step.rate > T::ZERO {
+                    step.phase = Phase::Candidate;
+                } else {
+                    self.fail(step);
                 }
             }
             Phase::Candidate => {

@@ -23,6 +23,8 @@ pub(super) enum Phase<T> {
     Backtrack(LossPass<T>),
     /// dᵀFd, part by part.
     Length(usize),
+    /// g·d and d·d.
+    Slope,
     /// θ + αd into the vector that is free by now.
     Candidate,
     Trial(LossPass<T>),

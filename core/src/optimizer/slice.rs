@@ -1,0 +1,91 @@
+//! What a slice of a step costs at most.
+
+use crate::plan::{Model, Pass};
+
+/// The largest slice of a method, in units that a plan turns into multiply-accumulates:
+///
+/// macs = max(tile · pass, vectors · P, scalars),
+///
+/// of which each is a slice of its own kind: a pass over a tile of examples, an update of vectors, dense
+/// work. A multiply-accumulate is a multiplication, a division or a square root; sums, copies and
+/// comparisons are not counted, and there is no slice that consists of more than a few P of them.
+///
+/// Not counted either is what a pass does once per unit and example, be it used or not
+/// ([`Slice::units`]): the activation, its slope, the likelihood. That is at most [`Slice::UNIT_MACS`]
+/// multiply-accumulates and [`Slice::UNIT_CALLS`] exponentials, logarithms or hyperbolic tangents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Its dearest pass: [`Model::macs`].
+    pub pass: Pass,
+    /// Whether there is a pass that sums squares of gradients, which are three multiplications per weight in
+    /// the place of one.
+    pub squares: bool,
+    /// The multiply-accumulates per parameter of its dearest update of vectors.
+    pub vectors: usize,
+    /// The multiply-accumulates of its dearest indivisible piece of dense work.
+    pub scalars: usize,
+}
+
+impl Slice {
+    /// The most multiply-accumulates per unit and example of a pass, beside [`Slice::macs`].
+    pub const UNIT_MACS: u64 = 12;
+
+    /// The most exponentials, logarithms or hyperbolic tangents per unit and example of a pass.
+    pub const UNIT_CALLS: u64 = 6;
+
+    /// Of a method with these passes and updates, and no dense work.
+    pub(crate) const fn new(pass: Pass, squares: bool, vectors: usize) -> Self {
+        Self {
+            pass,
+            squares,
+            vectors,
+            scalars: 0,
+        }
+    }
+
+    /// With updates of vectors as dear as that.
+    pub(crate) const fn with_vectors(self, vectors: usize) -> Self {
+        Self {
+            vectors: larger(self.vectors, vectors),
+            ..self
+        }
+    }
+
+    /// With pieces of dense work as dear as that.
+    pub(crate) const fn with_scalars(self, scalars: usize) -> Self {
+        Self { scalars, ..self }
+    }
+
+    /// The multiply-accumulates for a model and a tile.
+    pub const fn macs(self, model: &Model<'_>, tile: usize) -> u64 {
+        let mut example = model.macs(self.pass);
+        if self.squares {
+            let squares = model.macs(Pass::Vjp) + 2 * model.macs(Pass::Outputs);
+            if squares > example {
+                example = squares;
+            }
+        }
+        let pass = example.saturating_mul(tile as u64);
+        let vectors = (self.vectors as u64).saturating_mul(model.trained_params() as u64);
+        let scalars = self.scalars as u64;
+        let most = if pass > vectors { pass } else { vectors };
+        if most > scalars { most } else { scalars }
+    }
+
+    /// The units of all layers, inputs included, times the examples of a tile.
+    pub const fn units(model: &Model<'_>, tile: usize) -> u64 {
+        (model.units() as u64).saturating_mul(tile as u64)
+    }
+}
+
+/// The larger number, in a constant.
+pub(crate) const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::expect_used,
+    reason = "a test may panic; the ban is for the crate itself"
+)]
+mod tests;
