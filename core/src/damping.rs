@@ -10,7 +10,7 @@ pub trait DampingMetric<T: Scalar>: Copy + Default {
     /// Whether it needs diag(F).
     const FISHER: bool;
 
-    /// The multiplications of a product with the diagonal part of λD + l₂I, per parameter.
+    /// The multiply-accumulates of a product with the diagonal part of λD + l₂I, per parameter.
     const MACS: usize;
 
     /// The diagonal part of λD + l₂I as an operator.

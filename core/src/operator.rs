@@ -5,7 +5,7 @@
 //! damped operator is an operator, and so is a preconditioner; the identity is the null object of both.
 
 use crate::kernels;
-use crate::scalar::Scalar;
+use crate::scalar::{ROOT_MACS, Scalar};
 
 /// A symmetric linear operator A on vectors of length [`LinearOperator::dim`], given as a sum of parts.
 ///
@@ -135,11 +135,11 @@ pub struct InverseDiagonal<'a, T> {
 }
 
 impl<'a, T: Scalar> InverseDiagonal<'a, T> {
-    /// The multiplications, divisions and roots of a product, per parameter.
+    /// The multiply-accumulates of a product, per parameter.
     pub(crate) const fn macs(exponent: Exponent) -> usize {
         match exponent {
             Exponent::One => 5,
-            Exponent::ThreeQuarters => 11,
+            Exponent::ThreeQuarters => 7 + 4 * ROOT_MACS,
         }
     }
 

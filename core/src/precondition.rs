@@ -29,7 +29,8 @@ pub trait Preconditioner<T: Scalar>: Copy + Default {
     const FISHER: bool;
     /// Whether it needs (1/B) Σ gᵦ∘gᵦ: a vector, and a backward pass per example of the gradient.
     const SQUARES: bool;
-    /// The multiplications, divisions and roots of a product with M⁻¹, per parameter.
+    /// The multiply-accumulates of a product with M⁻¹, per parameter, as [`Slice`](crate::optimizer::Slice) counts
+    /// them.
     const MACS: usize;
 
     /// M⁻¹.

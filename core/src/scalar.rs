@@ -18,6 +18,9 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
+/// What a square root counts as in multiply-accumulates: it is computed by software, on every target.
+pub const ROOT_MACS: usize = 8;
+
 /// A real number that the core computes with. Implemented by `f32` and `f64` only.
 ///
 /// It rests on [`num_traits::float::FloatCore`], never on `num_traits::Float`: with `std` anywhere in

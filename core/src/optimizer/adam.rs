@@ -11,7 +11,7 @@ use super::sgd::FirstOrderStep;
 use super::{Frame, Method, Progress, Report, Slice, sealed};
 use crate::error::Error;
 use crate::plan::{Pass, Storage};
-use crate::scalar::Scalar;
+use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::Arena;
 
 /// Adam. Memory: the gradient and two moments.
@@ -55,8 +55,8 @@ impl<T: Scalar> Method<T> for Adam<T> {
 
     const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
 
-    // Looked at, and written: five for the moments, two quotients, a root and ηm.
-    const FINISH: usize = 18;
+    // Looked at, and written: five for the moments, two quotients, ηm and a root.
+    const FINISH: usize = 2 * (8 + ROOT_MACS);
 
     type State = AdamState<T>;
 

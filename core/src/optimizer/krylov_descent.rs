@@ -30,7 +30,7 @@ use crate::kernels;
 use crate::operator::{Damped, Identity, LinearOperator};
 use crate::plan::{Pass, Storage};
 use crate::precondition::{DampingForm, Diagonals, Jacobi, Preconditioner};
-use crate::scalar::Scalar;
+use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::Arena;
 
 /// Krylov subspace descent with `K` Krylov vectors and the preconditioner `P` of the basis.
@@ -190,8 +190,9 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> KrylovDescent<T, K, P> {
         K + 1
     };
 
-    /// The multiplications, divisions and roots of the dearest row of a matrix of that order: one of M, updated.
-    const ROW_MACS: usize = 5 * Self::BASIS + 4;
+    /// The multiply-accumulates of the dearest row of a matrix of that order: five per entry where M is updated, or
+    /// two and a root where a row is scaled.
+    const ROW_MACS: usize = 5 * Self::BASIS + 4 + ROOT_MACS;
 
     /// Of a basis with `count` vectors.
     fn carve(memory: &mut [T], n: usize, count: usize) -> Memory<'_, T> {
@@ -268,8 +269,8 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
         .with_vectors(P::MACS + 1)
         .with_scalars(Eigen::rotation_macs(Self::BASIS));
 
-    // Sums only.
-    const FINISH: usize = 0;
+    // Differences, which are looked at and written.
+    const FINISH: usize = 3;
 
     type State = DescentState;
 

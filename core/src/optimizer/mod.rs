@@ -177,7 +177,7 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     /// Its largest slice.
     const SLICE: Slice;
 
-    /// The multiplications, divisions and roots of [`Method::finish`], per parameter.
+    /// The multiply-accumulates of [`Method::finish`], per parameter; a sum or a copy counts here as one.
     const FINISH: usize;
 
     /// Whether it looks at the targets of a metric batch.

@@ -1,14 +1,16 @@
 //! What a slice of a step costs at most.
 
 use crate::plan::{Model, Pass};
+#[cfg(doc)]
+use crate::scalar::ROOT_MACS;
 
 /// The largest slice of a method, in units that a plan turns into multiply-accumulates:
 ///
 /// macs = max(tile · pass, vectors · P, scalars),
 ///
 /// of which each is a slice of its own kind: a pass over a tile of examples, an update of vectors, dense
-/// work. A multiply-accumulate is a multiplication, a division or a square root; sums, copies and
-/// comparisons are not counted, and there is no slice that consists of more than a few P of them.
+/// work. A multiply-accumulate is a multiplication or a division; a square root counts as [`ROOT_MACS`].
+/// Sums, copies and comparisons are not counted, and no slice consists of more than a few P of them.
 ///
 /// Not counted either is what a pass does once per unit and example, be it used or not
 /// ([`Slice::units`]): the activation, its slope, the likelihood. That is at most [`Slice::UNIT_MACS`]

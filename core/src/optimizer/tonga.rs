@@ -31,7 +31,7 @@ use crate::dense::{self, Eigen, Pivot, Spectrum, block};
 use crate::error::Error;
 use crate::kernels;
 use crate::plan::{Pass, Storage};
-use crate::scalar::Scalar;
+use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::Arena;
 
 /// About which point [`Tonga`] takes the second moment of the gradients, as a type.
@@ -143,9 +143,9 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Tonga<T, K, B, V> {
         K + B
     };
 
-    /// The multiplications, divisions and roots of the dearest entry of a factor: three for that of DGD, and one
-    /// per entry before it.
-    const ENTRY_MACS: usize = Self::ROWS + 4;
+    /// The multiply-accumulates of the dearest entry of a factor: three for that of DGD, one per entry before it,
+    /// and a quotient or a root.
+    const ENTRY_MACS: usize = Self::ROWS + 4 + ROOT_MACS;
 
     /// With that rate, λ = 1 and γ = 0.99.
     pub fn new(rate: T) -> Self {

@@ -13,12 +13,12 @@ use std::thread_local;
 use num_traits::float::FloatCore;
 use num_traits::{Num, NumCast, One, ToPrimitive, Zero};
 
-use super::{Scalar, sealed};
+use super::{ROOT_MACS, Scalar, sealed};
 
 /// What has been done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
-    /// Multiplications, divisions and square roots.
+    /// Multiplications, divisions, and [`ROOT_MACS`] for each square root.
     pub(crate) macs: u64,
     /// Exponentials, logarithms and hyperbolic tangents.
     pub(crate) calls: u64,
@@ -34,10 +34,10 @@ impl Count {
         COUNT.take()
     }
 
-    fn mac() {
+    fn macs(more: u64) {
         let Self { macs, calls } = COUNT.get();
         COUNT.set(Self {
-            macs: macs + 1,
+            macs: macs + more,
             calls,
         });
     }
@@ -76,7 +76,7 @@ impl Scalar for Counted {
         self.0.widen()
     }
     fn root(self) -> Self {
-        Count::mac();
+        Count::macs(ROOT_MACS as u64);
         Self(self.0.root())
     }
     fn exponential(self) -> Self {
@@ -102,11 +102,11 @@ impl Scalar for Counted {
 }
 
 macro_rules! arithmetic {
-    ($($operator:ident $method:ident $assign:ident $assign_method:ident $count:expr;)*) => {$(
+    ($($operator:ident $method:ident $assign:ident $assign_method:ident $macs:literal;)*) => {$(
         impl $operator for Counted {
             type Output = Self;
             fn $method(self, other: Self) -> Self {
-                $count;
+                Count::macs($macs);
                 Self(self.0.$method(other.0))
             }
         }
@@ -119,11 +119,11 @@ macro_rules! arithmetic {
 }
 
 arithmetic! {
-    Add add AddAssign add_assign ();
-    Sub sub SubAssign sub_assign ();
-    Mul mul MulAssign mul_assign Count::mac();
-    Div div DivAssign div_assign Count::mac();
-    Rem rem RemAssign rem_assign Count::mac();
+    Add add AddAssign add_assign 0;
+    Sub sub SubAssign sub_assign 0;
+    Mul mul MulAssign mul_assign 1;
+    Div div DivAssign div_assign 1;
+    Rem rem RemAssign rem_assign 1;
 }
 
 impl Neg for Counted {

@@ -4,6 +4,14 @@ use std::{env, fs, path::Path};
 
 fn main() {
     let target = env::var("TARGET").expect("cargo sets it");
+    let timer = match target.as_str() {
+        "thumbv6m-none-eabi" => "nrf51",
+        "thumbv8m.main-none-eabihf" => "secure-cmsdk",
+        "riscv32imac-unknown-none-elf" => "instructions",
+        _ => "cmsdk",
+    };
+    println!("cargo::rustc-check-cfg=cfg(timer, values(any()))");
+    println!("cargo::rustc-cfg=timer=\"{timer}\"");
     let map = format!("../boards/{target}.x");
     println!("cargo::rerun-if-changed={map}");
     let out = env::var("OUT_DIR").expect("cargo sets it");

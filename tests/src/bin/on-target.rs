@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
-use natgrad_tests::on_target::{Build, CORES, Core, PROFILES, Toolchain, Verdict, bits};
+use natgrad_tests::on_target::{
+    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, control, slices,
+};
 
 /// Runs the firmware on emulated cores.
 #[derive(Parser)]
@@ -31,6 +33,10 @@ enum Check {
     Defmt,
     /// 100 steps of every method end with the bits of the host.
     Bits,
+    /// No slice of any method takes more instructions than its bound.
+    Slices,
+    /// A control law in the learner's own thread is as punctual as the largest slice lets it be.
+    Control,
 }
 
 impl Check {
@@ -111,6 +117,24 @@ fn run(options: &Options) -> Result<bool, String> {
                     profile,
                     Check::Bits,
                     &bits::check(&build, &host),
+                );
+            }
+            if wanted(Check::Slices) {
+                good &= row(
+                    core.name,
+                    core.target,
+                    profile,
+                    Check::Slices,
+                    &slices::check(&build),
+                );
+            }
+            if wanted(Check::Control) {
+                good &= row(
+                    core.name,
+                    core.target,
+                    profile,
+                    Check::Control,
+                    &control::check(&build),
                 );
             }
         }

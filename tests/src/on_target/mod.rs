@@ -4,6 +4,8 @@
 //! A check is a file, and says yes or no in a sentence ([`Verdict`]) about one core and one profile.
 
 pub mod bits;
+pub mod control;
+pub mod slices;
 mod toolchain;
 
 use std::path::PathBuf;
@@ -92,10 +94,23 @@ impl Build<'_> {
     /// # Errors
     /// A sentence, when the emulator is missing or the program fails.
     pub fn run(&self, program: &str) -> Result<String, String> {
+        self.emulate(program, &[])
+    }
+
+    /// The same, with a nanosecond of the board's time for each instruction.
+    ///
+    /// # Errors
+    /// As [`Build::run`].
+    pub fn run_timed(&self, program: &str) -> Result<String, String> {
+        self.emulate(program, &["-icount", "shift=0"])
+    }
+
+    fn emulate(&self, program: &str, options: &[&str]) -> Result<String, String> {
         let core = self.core;
         let output = Command::new(core.emulator)
             .args(["-machine", core.board, "-nographic"])
             .args(core.options)
+            .args(options)
             .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
             .arg(self.image(program))
             .stdin(Stdio::null())

@@ -236,7 +236,8 @@ where
         .with_vectors(P::MACS + 1)
         .with_vectors(D::MACS);
 
-    const FINISH: usize = 1;
+    // A look, a copy, and a product for the warm start.
+    const FINISH: usize = 3;
 
     const METRIC_LABELS: Labels = C::LABELS;
 

@@ -22,7 +22,7 @@ use crate::scalar::counted::{Count, Counted};
 use crate::{Activation, Likelihood, Trainer, init};
 
 /// What a slice may do besides, whatever the network: the course of a solve by Lanczos, the damping.
-const NUMBERS: u64 = 64;
+const NUMBERS: u64 = 128;
 
 /// Examples of no special kind, their targets in the range of every likelihood.
 struct Data {

@@ -1,11 +1,16 @@
 //! What the firmware of these tests stands on: an emulated board's memory map, start-up and console.
 #![no_std]
 
+mod clock;
+mod ticks;
+
+pub use clock::Clock;
 #[cfg(target_arch = "arm")]
 pub use cortex_m_rt::entry;
 #[cfg(target_arch = "riscv32")]
 pub use riscv_rt::entry;
 pub use semihosting::{println, process};
+pub use ticks::Ticks;
 
 #[cfg(target_arch = "arm")]
 use cortex_m as _;

@@ -1,0 +1,5 @@
+//! The methods that natural gradient is compared with: tiles of 8.
+#![no_std]
+#![no_main]
+
+slices::program!(rivals, 8);
