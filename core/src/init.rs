@@ -3,9 +3,6 @@
 //! The generator is xoshiro128++ (Blackman & Vigna 2021), seeded by `SplitMix64`; a draw takes 24 of its
 //! bits, so that `f32` and `f64` start at the same numbers.
 
-use rand_core::{Rng, SeedableRng};
-use rand_xoshiro::Xoshiro128PlusPlus;
-
 use crate::activation::Activation;
 use crate::data::{Batch, Labels};
 use crate::error::Error;
@@ -15,17 +12,40 @@ use crate::plan::Model;
 use crate::scalar::Scalar;
 use crate::workspace::exact;
 
-/// Random draws.
-struct Source(Xoshiro128PlusPlus);
+/// Random draws, by xoshiro128++.
+///
+/// Not the crate `rand_xoshiro`, whose draws these are: its seeds go through slices of bytes, and at
+/// `opt-level = "s"` the checks of their lengths stay, with their panics.
+struct Source([u32; 4]);
 
 impl Source {
+    /// Two draws of `SplitMix64`, low halves first. They are never both 0, which would be no state: of all
+    /// counters only 0 gives 0.
+    #[expect(clippy::cast_possible_truncation, reason = "a draw is cut into halves")]
     fn new(seed: u64) -> Self {
-        Self(Xoshiro128PlusPlus::seed_from_u64(seed))
+        let mut counter = seed;
+        let mut draw = || {
+            counter = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (counter ^ (counter >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let z = z ^ (z >> 31);
+            [z as u32, (z >> 32) as u32]
+        };
+        let ([a, b], [c, d]) = (draw(), draw());
+        Self([a, b, c, d])
+    }
+
+    /// The next 32 bits.
+    fn bits(&mut self) -> u32 {
+        let [a, b, c, d] = self.0;
+        let (e, f) = (c ^ a, d ^ b);
+        self.0 = [a ^ f, b ^ e, e ^ (b << 9), f.rotate_left(11)];
+        a.wrapping_add(d).rotate_left(7).wrapping_add(a)
     }
 
     /// Uniform in [0, 1), a multiple of 2⁻²⁴.
     fn uniform<T: Scalar>(&mut self) -> T {
-        let bits = (self.0.next_u32() >> 8).cast_signed();
+        let bits = (self.bits() >> 8).cast_signed();
         T::of_int(bits) * T::of(1.0 / 16_777_216.0)
     }
 
@@ -49,12 +69,12 @@ impl Source {
 
     /// Uniform over the integers in [−2²³, 2²³).
     fn signed(&mut self) -> i32 {
-        self.0.next_u32().cast_signed() >> 8
+        self.bits().cast_signed() >> 8
     }
 
     /// Uniform below `bound`.
     fn below(&mut self, bound: usize) -> usize {
-        let wide = u64::from(self.0.next_u32()).wrapping_mul(bound as u64);
+        let wide = u64::from(self.bits()).wrapping_mul(bound as u64);
         usize::try_from(wide >> 32).unwrap_or(0)
     }
 }
@@ -199,4 +219,23 @@ fn feature_mean<T: Scalar>(
         });
     }
     sum / total
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_xoshiro::Xoshiro128PlusPlus;
+    use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+    use super::Source;
+
+    #[test]
+    fn draws_are_those_of_rand_xoshiro() {
+        for seed in [0, 1, 0x61c8_8646_80b5_83eb, u64::MAX] {
+            let mut source = Source::new(seed);
+            let mut other = Xoshiro128PlusPlus::seed_from_u64(seed);
+            for _ in 0..100 {
+                assert_eq!(source.bits(), other.next_u32());
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use natgrad_tests::on_target::{
-    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, control, slices,
+    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, control, panics, slices,
 };
 
 /// Runs the firmware on emulated cores.
@@ -37,6 +37,8 @@ enum Check {
     Slices,
     /// A control law in the learner's own thread is as punctual as the largest slice lets it be.
     Control,
+    /// No public function of the library can panic.
+    Panics,
 }
 
 impl Check {
@@ -110,33 +112,15 @@ fn run(options: &Options) -> Result<bool, String> {
                 profile,
                 toolchain,
             };
-            if wanted(Check::Bits) {
-                good &= row(
-                    core.name,
-                    core.target,
-                    profile,
-                    Check::Bits,
-                    &bits::check(&build, &host),
-                );
-            }
-            if wanted(Check::Slices) {
-                good &= row(
-                    core.name,
-                    core.target,
-                    profile,
-                    Check::Slices,
-                    &slices::check(&build),
-                );
-            }
-            if wanted(Check::Control) {
-                good &= row(
-                    core.name,
-                    core.target,
-                    profile,
-                    Check::Control,
-                    &control::check(&build),
-                );
-            }
+            let mut judge = |check, verdict: &dyn Fn() -> Verdict| {
+                if wanted(check) {
+                    good &= row(core.name, core.target, profile, check, &verdict());
+                }
+            };
+            judge(Check::Bits, &|| bits::check(&build, &host));
+            judge(Check::Panics, &|| panics::check(&build));
+            judge(Check::Slices, &|| slices::check(&build));
+            judge(Check::Control, &|| control::check(&build));
         }
     }
     Ok(good)

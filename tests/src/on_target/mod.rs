@@ -5,6 +5,7 @@
 
 pub mod bits;
 pub mod control;
+pub mod panics;
 pub mod slices;
 mod toolchain;
 

@@ -67,8 +67,8 @@ impl Toolchain {
         }
     }
 
-    /// Cargo, building for a core from the folder `place`.
-    fn build(&self, core: &Core, place: &Path, words: &[&str]) -> Result<(), String> {
+    /// Cargo, to build for a core from the folder `place`.
+    fn cargo(&self, core: &Core, place: &Path, words: &[&str]) -> Command {
         let mut cargo = cargo("build", place);
         cargo.args(["--target", core.target]).args(words);
         if let Self::FromSource { compiler, linker } = self {
@@ -82,8 +82,12 @@ impl Toolchain {
                 cargo.env(format!("CARGO_TARGET_{target}_LINKER"), linker);
             }
         }
-        let status = cargo.status();
-        match status {
+        cargo
+    }
+
+    /// Builds for a core from the folder `place`.
+    fn build(&self, core: &Core, place: &Path, words: &[&str]) -> Result<(), String> {
+        match self.cargo(core, place, words).status() {
             Ok(status) if status.success() => Ok(()),
             Ok(_) => Err("does not build".into()),
             Err(error) => Err(format!("cargo does not run: {error}")),
@@ -108,6 +112,27 @@ impl Toolchain {
         let words = ["--profile", profile, "--package", package, "--bins"];
         self.build(core, &firmware(), &words)
     }
+
+    /// What cargo says when it does not build the programs of a package, with or without a feature; none when
+    /// it does.
+    pub(super) fn refusal(
+        &self,
+        core: &Core,
+        profile: &str,
+        package: &str,
+        feature: Option<&str>,
+    ) -> Result<Option<String>, String> {
+        let mut words = vec!["--profile", profile, "--package", package, "--bins"];
+        words.extend(
+            feature
+                .into_iter()
+                .flat_map(|feature| ["--features", feature]),
+        );
+        let output = self.cargo(core, &firmware(), &words).output();
+        let output = output.map_err(|error| format!("cargo does not run: {error}"))?;
+        let says = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok((!output.status.success()).then_some(says))
+    }
 }
 
 /// What an example of a package of the firmware's workspace prints on the host, built by a profile of cargo.
@@ -127,7 +152,7 @@ pub(super) fn run_host(profile: &str, package: &str, example: &str) -> Result<St
 }
 
 /// The firmware's workspace.
-fn firmware() -> PathBuf {
+pub(super) fn firmware() -> PathBuf {
     root().join("tests/firmware")
 }
 

@@ -1,0 +1,7 @@
+//! Natural conjugate gradient.
+#![no_std]
+#![no_main]
+
+panics::program! {
+    panics::training::conjugate::<f32, 1>();
+}

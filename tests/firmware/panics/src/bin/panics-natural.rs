@@ -1,0 +1,7 @@
+//! Natural gradient, by every solver.
+#![no_std]
+#![no_main]
+
+panics::program! {
+    panics::training::natural::<f32, 1>();
+}

@@ -1,0 +1,86 @@
+//! Networks, their passes, and their curvature.
+
+use core::hint::black_box;
+use core::ops::{Deref, DerefMut};
+
+use natgrad::curvature::{
+    Curvature, CurvatureOperator, Empirical, Factored, GradientCovariance, Natural, Newton,
+};
+use natgrad::{Mlp, Scalar, Workspace};
+
+use crate::algebra::operator;
+use crate::examples::{batch, inputs};
+use crate::numbers::number;
+use crate::plans::model;
+use crate::{count, slice, slice_mut, used};
+
+/// The functions of a network that is not trained.
+pub fn all<T: Scalar, const TILE: usize>() {
+    workspace::<T, 0>();
+    workspace::<T, 16>();
+    passes::<T, TILE>();
+    curvature::<T, Natural, TILE>();
+    curvature::<T, Empirical, TILE>();
+    curvature::<T, Newton, TILE>();
+    factored::<T, Natural, TILE>();
+    factored::<T, Empirical, TILE>();
+    covariance::<T, TILE>();
+}
+
+fn workspace<T: Scalar, const LEN: usize>() {
+    used(Workspace::<T, LEN>::default());
+    let mut workspace = Workspace::<T, LEN>::new();
+    used(Workspace::deref(black_box(&workspace)));
+    used(Workspace::deref_mut(black_box(&mut workspace)));
+}
+
+fn mlp<T: Scalar, const TILE: usize>() -> Option<Mlp<'static, T, TILE>> {
+    let mlp = Mlp::new(model()?, slice(), slice_mut());
+    black_box(mlp.ok())
+}
+
+fn passes<T: Scalar, const TILE: usize>() {
+    if let Some(mut mlp) = mlp::<T, TILE>() {
+        let mlp = &mut mlp;
+        used(Mlp::model(black_box(mlp)));
+        used(Mlp::params(black_box(mlp)));
+        used(Mlp::outputs(black_box(mlp), inputs(), slice_mut()));
+        used(Mlp::predict(black_box(mlp), inputs(), slice_mut()));
+        used(Mlp::loss(black_box(mlp), &batch()));
+        used(Mlp::gradient(black_box(mlp), &batch(), slice_mut()));
+        used(Mlp::jvp(black_box(mlp), inputs(), slice(), slice_mut()));
+        used(Mlp::vjp(black_box(mlp), inputs(), slice(), slice_mut()));
+        used(Mlp::hvp(black_box(mlp), &batch(), slice(), slice_mut()));
+    }
+}
+
+fn curvature<T: Scalar, C: Curvature<T>, const TILE: usize>() {
+    if let Some(mlp) = mlp::<T, TILE>()
+        && let Ok(product) = CurvatureOperator::<T, C, TILE>::new(mlp, batch())
+    {
+        let mut product = CurvatureOperator::with_structure(black_box(product), number());
+        operator(black_box(&mut product));
+    }
+}
+
+fn factored<T: Scalar, C: Factored<T>, const TILE: usize>() {
+    if let Some(mlp) = mlp::<T, TILE>()
+        && let Ok(mut product) = CurvatureOperator::<T, C, TILE>::new(mlp, batch())
+    {
+        let product = &mut product;
+        used(CurvatureOperator::diagonal_parts(black_box(product)));
+        CurvatureOperator::add_diagonal_part(black_box(product), count(), slice_mut());
+        CurvatureOperator::diagonal(black_box(product), slice_mut());
+    }
+}
+
+fn covariance<T: Scalar, const TILE: usize>() {
+    if let Some(mlp) = mlp::<T, TILE>()
+        && let Ok(mut product) = GradientCovariance::new(mlp, batch(), slice_mut())
+    {
+        let product = &mut product;
+        GradientCovariance::prepare(black_box(product));
+        GradientCovariance::prepare_part(black_box(product), count());
+        operator(black_box(product));
+    }
+}

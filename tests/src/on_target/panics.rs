@@ -1,0 +1,166 @@
+//! No public function of the library can panic.
+//!
+//! Two proofs, by compiler, profile and core. The programs of the package `panics` call every public function, and
+//! link with a panic handler that does not exist. In all other programs, which may panic and say where, the
+//! [places](paths) that can are lines of the firmware itself or of its console: none is the library's, nor of
+//! what it depends on. And both are seen to fail, on a program that panics on purpose.
+
+mod paths;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use self::paths::{Place, places};
+use super::toolchain::firmware;
+use super::{Build, Verdict};
+
+/// The package whose programs call every public function, and the feature that gives it a handler that exists.
+const CALLS: &str = "panics";
+const HALT: &str = "halt";
+
+/// The program that panics on purpose, and its functions that do; the feature that gives it the handler that does
+/// not exist.
+const DELIBERATE: &str = "deliberate";
+const CULPRITS: [&str; 2] = ["deliberate::called", "deliberate::inlined"];
+const NEVER: &str = "never";
+
+/// Builds every program for a core, and looks for the places that can panic.
+///
+/// # Errors
+/// A sentence that names the place, or says what else is wrong.
+pub fn check(build: &Build<'_>) -> Verdict {
+    is_caught(build)?;
+    let programs = programs()?;
+    let (calls, others): (Vec<_>, Vec<_>) =
+        programs.iter().partition(|(package, _)| package == CALLS);
+    if let Some(says) = build
+        .toolchain
+        .refusal(build.core, build.profile, CALLS, None)?
+    {
+        // With a handler they link, and the place has a name.
+        build
+            .toolchain
+            .refusal(build.core, build.profile, CALLS, Some(HALT))?;
+        for (_, program) in calls {
+            none(program, &places(&build.image(program))?)?;
+        }
+        return Err(says);
+    }
+    for (_, program) in &calls {
+        none(program, &places(&build.image(program))?)?;
+    }
+    for (package, program) in &others {
+        build.package(package)?;
+        none(program, &of_library(places(&build.image(program))?))?;
+    }
+    let (free, others) = (calls.len(), others.len());
+    Ok(format!(
+        "{free} programs with every public function have no panic, {others} others none of the library"
+    ))
+}
+
+/// Both proofs fail for the program that panics on purpose.
+fn is_caught(build: &Build<'_>) -> Result<(), String> {
+    let toolchain = build.toolchain;
+    match toolchain.refusal(build.core, build.profile, DELIBERATE, Some(NEVER))? {
+        None => return Err("a program that panics links without a handler".into()),
+        Some(says) if says.contains("at least one panicking branch") => {}
+        Some(says) => return Err(says),
+    }
+    build.package(DELIBERATE)?;
+    let found = places(&build.image(DELIBERATE))?;
+    match CULPRITS
+        .iter()
+        .find(|name| found.iter().all(|place| place.function != **name))
+    {
+        None => Ok(()),
+        Some(missed) => Err(format!("{missed} panics, and is not found")),
+    }
+}
+
+/// The programs of the firmware, each after its package.
+fn programs() -> Result<Vec<(String, String)>, String> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(firmware())
+        .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
+        .output()
+        .map_err(|error| format!("cargo does not run: {error}"))?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo metadata: {error}"))?;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut programs = Vec::new();
+    for package in list(&metadata["packages"]) {
+        for target in list(&package["targets"]) {
+            let words = (package["name"].as_str(), target["name"].as_str());
+            if let ((Some(package), Some(program)), true) =
+                (words, list(&target["kind"]).contains(&"bin".into()))
+            {
+                programs.push((package.into(), program.into()));
+            }
+        }
+    }
+    Ok(programs)
+}
+
+/// The crates that firmware stands on beside the library, by the beginnings of their folders.
+const AROUND: [&str; 3] = ["semihosting-", "static_cell-", "crc32fast-"];
+
+/// The places that are neither the firmware's own nor of what it stands on [beside the library](AROUND): those of
+/// the library and of its dependencies, and any that nobody has thought of.
+fn of_library(mut places: Vec<Place>) -> Vec<Place> {
+    places.retain(|Place { file, .. }| {
+        let mut folders = file.iter().filter_map(OsStr::to_str);
+        let around = folders.any(|folder| AROUND.iter().any(|name| folder.starts_with(name)));
+        !around && !is_below(file, &firmware())
+    });
+    places
+}
+
+fn is_below(file: &Path, folder: &Path) -> bool {
+    let canonical = file.canonicalize().ok().zip(folder.canonicalize().ok());
+    canonical.is_some_and(|(file, folder)| file.starts_with(folder))
+}
+
+/// That there is no such place, or which there are.
+fn none(program: &str, places: &[Place]) -> Result<(), String> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = places.iter().map(Place::to_string).collect();
+    Err(format!("{program} can panic in {}", places.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, firmware, none, of_library};
+
+    fn place(file: std::path::PathBuf) -> Place {
+        Place {
+            function: "f".into(),
+            file,
+            line: 1,
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_to_stand_around_the_library_is_the_librarys() {
+        let own = place(firmware().join("board/src/lib.rs"));
+        let console = place("registry/semihosting-0.1.25/src/io.rs".into());
+        assert_eq!(of_library(vec![own, console]), []);
+        let library = place(firmware().join("../../core/src/lib.rs"));
+        let dependency = place("registry/heapless-0.9.3/src/vec.rs".into());
+        let unknown = place("".into());
+        let all = vec![library, dependency, unknown];
+        assert_eq!(of_library(all.clone()), all);
+    }
+
+    #[test]
+    fn a_place_is_named() {
+        assert_eq!(none("program", &[]), Ok(()));
+        let miss = none("program", &[place("a.rs".into())]);
+        assert_eq!(miss, Err("program can panic in f (a.rs:1)".into()));
+    }
+}
