@@ -2,7 +2,7 @@
 //!
 //! Two proofs, by compiler, profile and core. The programs of the package `panics` call every public function, and
 //! link with a panic handler that does not exist. In all other programs, which may panic and say where, the
-//! [places](paths) that can are lines of the firmware itself or of its console: none is the library's, nor of
+//! places that can are lines of the firmware itself or of its console: none is the library's, nor of
 //! what it depends on. And both are seen to fail, on a program that panics on purpose.
 
 mod paths;
