@@ -75,6 +75,7 @@ fn drive<M: Method<Counted>, const TILE: usize>(
     method: M,
     model: &Model<'_>,
     examples: usize,
+    steps: usize,
 ) -> Most {
     let data = Data::new(model, examples);
     let batch = data.batch(model);
@@ -95,7 +96,7 @@ fn drive<M: Method<Counted>, const TILE: usize>(
     trainer.regularise(l2).expect("between two steps");
     let mut most = Most::default();
     let mut accepted = 0;
-    for _ in 0..7 {
+    for _ in 0..steps {
         trainer.begin(batch, Metric::Same).expect("examples");
         loop {
             Count::take();
@@ -116,14 +117,14 @@ fn drive<M: Method<Counted>, const TILE: usize>(
 }
 
 /// Holds a method to what it states, and what it states to what it does.
-fn hold<M: Method<Counted> + Copy, const TILE: usize>(method: M, model: &Model<'_>) {
+fn hold<M: Method<Counted> + Copy, const TILE: usize>(method: M, model: &Model<'_>, steps: usize) {
     let name = core::any::type_name::<M>();
     let stated = Trainer::<Counted, M, TILE>::slice_macs(model);
     let units = Trainer::<Counted, M, TILE>::slice_units(model);
     let finish = Trainer::<Counted, M, TILE>::finish_macs(model);
     // A tile that is full, and two and one that is not.
     for examples in [TILE, 2 * TILE + 1] {
-        let most = drive::<M, TILE>(method, model, examples);
+        let most = drive::<M, TILE>(method, model, examples, steps);
         let case = std::format!(
             "{name}, {:?}, tile {TILE}, batch {examples}",
             model.widths()
@@ -160,13 +161,13 @@ fn networks(mut hold: impl FnMut(&Model<'_>)) {
 }
 
 macro_rules! methods {
-    ($($test:ident: $method:ty = $value:expr;)*) => {$(
+    (for $steps:literal steps: $($test:ident: $method:ty = $value:expr;)*) => {$(
         #[test]
         fn $test() {
             networks(|model| {
-                hold::<$method, 1>($value, model);
-                hold::<$method, 4>($value, model);
-                hold::<$method, 8>($value, model);
+                hold::<$method, 1>($value, model, $steps);
+                hold::<$method, 4>($value, model, $steps);
+                hold::<$method, 8>($value, model, $steps);
             });
         }
     )*};
@@ -175,6 +176,7 @@ macro_rules! methods {
 type Natural<P, D, S = Cg> = NaturalGradient<Counted, S, P, D>;
 
 methods! {
+    for 7 steps:
     sgd: Sgd<Counted, Plain> = Sgd::new(Counted(0.1));
     momentum: Sgd<Counted, Momentum> = Sgd::new(Counted(0.1));
     nesterov: Sgd<Counted, Nesterov> = Sgd::new(Counted(0.1));
@@ -188,7 +190,8 @@ methods! {
         ..NaturalGradient::default()
     };
     natural_minres: Natural<Unpreconditioned, Tikhonov, Minres> = NaturalGradient::default();
-    natural_minres_qlp: Natural<Martens, Marquardt, MinresQlp> = NaturalGradient {
+    natural_minres_qlp: Natural<Unpreconditioned, Tikhonov, MinresQlp> = NaturalGradient::default();
+    natural_minres_qlp_martens: Natural<Martens, Marquardt, MinresQlp> = NaturalGradient {
         warm_start: Counted(0.5),
         ..NaturalGradient::default()
     };
@@ -207,5 +210,10 @@ methods! {
         ..KrylovDescent::default()
     };
     tonga: Tonga<Counted, 2, 2, Uncentred> = Tonga::new(Counted(0.1));
-    tonga_large: Tonga<Counted, 12, 4, Centred> = Tonga::new(Counted(0.1));
+}
+
+// Enough for a compaction of many rows.
+methods! {
+    for 22 steps:
+    tonga_large: Tonga<Counted, 3, 20, Centred> = Tonga::new(Counted(0.1));
 }
