@@ -8,7 +8,7 @@
 //! complete: they hold debug and release builds, other machines and later refactorings to it. A change
 //! that is meant to change bits has to replace them, and to say so.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "a test may panic; the ban is for the crate itself"
 )]

@@ -2,7 +2,7 @@
 //! method moves them alone, and a network whose first layers are frozen trains as the rest of it would on
 //! what those layers put out, bit for bit.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "a test may panic; the ban is for the crate itself"
 )]

@@ -1,7 +1,7 @@
 //! Initial parameters: the same bits for a seed everywhere, the distributions they are said to have, and
 //! the folding of scales into the first layer.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "a test may panic; the ban is for the crate itself"
 )]

@@ -1,6 +1,6 @@
 //! Sizes: what a plan, a pass, a method and a trainer say they need is what they need.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "a test may panic; the ban is for the crate itself"
 )]

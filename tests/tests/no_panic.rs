@@ -243,7 +243,7 @@ fn re_exported(
             _ => continue,
         };
         if chosen.iter().any(|chosen| name == chosen) {
-            export(child, item, names, functions);
+            export(module, item, names, functions);
         }
     }
 }

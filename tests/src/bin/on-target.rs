@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use natgrad_tests::on_target::{
-    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, control, panics, slices,
+    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, clean, control, panics, slices,
 };
 
 /// Runs the firmware on emulated cores.
@@ -25,6 +25,10 @@ struct Options {
     /// Only this check; may be given several times [default: all].
     #[arg(long, value_name = "CHECK")]
     only: Vec<Check>,
+
+    /// Delete what was built for a target once its last core is done: some 450 MB each.
+    #[arg(long)]
+    clean: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -100,7 +104,7 @@ fn run(options: &Options) -> Result<bool, String> {
         let verdict = bits::check_host(profile, &host);
         good &= row("host", "", profile, Check::Bits, &verdict);
     }
-    for &core in cores {
+    for (place, &core) in cores.iter().enumerate() {
         let toolchain = &Toolchain::find(core)?;
         if wanted(Check::Defmt) {
             let result = toolchain.build_with_defmt(core).map(|()| "builds".into());
@@ -121,6 +125,10 @@ fn run(options: &Options) -> Result<bool, String> {
             judge(Check::Panics, &|| panics::check(&build));
             judge(Check::Slices, &|| slices::check(&build));
             judge(Check::Control, &|| control::check(&build));
+        }
+        let next = cores.get(place + 1);
+        if options.clean && next.is_none_or(|next| next.target != core.target) {
+            clean(core)?;
         }
     }
     Ok(good)

@@ -12,8 +12,8 @@ mod toolchain;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-pub use toolchain::Toolchain;
 use toolchain::output_folder;
+pub use toolchain::{Toolchain, clean};
 
 /// A processor core, and the board on which it is emulated.
 #[derive(Debug, PartialEq, Eq)]

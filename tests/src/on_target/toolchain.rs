@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -177,6 +178,15 @@ fn debian_compiler() -> Option<PathBuf> {
     let files = String::from_utf8(output.ok()?.stdout).ok()?;
     let mut files = files.lines().map(PathBuf::from);
     files.find(|file| file.ends_with("bin/rustc"))
+}
+
+/// Deletes what was built for the target of a core.
+///
+/// # Errors
+/// A sentence, when that fails.
+pub fn clean(core: &Core) -> Result<(), String> {
+    let folder = output_folder().join(core.target);
+    fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 /// Where firmware is built: apart from what the host builds, whose lock it would wait for.

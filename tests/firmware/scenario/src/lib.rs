@@ -124,6 +124,18 @@ fn train<M: Method<f32>, const TILE: usize>(
 
 type Natural<P, D, S = Cg> = NaturalGradient<f32, S, P, D>;
 
+/// The largest of some lengths: what methods need that work in the same memory, one after the other.
+pub const fn largest(mut lens: &[usize]) -> usize {
+    let mut most = 0;
+    while let [len, rest @ ..] = lens {
+        if *len > most {
+            most = *len;
+        }
+        lens = rest;
+    }
+    most
+}
+
 /// Every run has its place in the flash of a firmware; the smallest holds a group of them.
 macro_rules! runs {
     ($(#[$doc:meta])* mod $group:ident { $($name:literal: $method:ty = $value:expr;)* }) => {
@@ -133,14 +145,9 @@ macro_rules! runs {
 
             /// The scalars of workspace that the largest run takes.
             pub const fn workspace_len<const TILE: usize>() -> usize {
-                let mut most = 0;
-                $({
-                    let len = Trainer::<f32, $method, TILE>::workspace_len(&PLAN.model(), Room::NONE);
-                    if len > most {
-                        most = len;
-                    }
-                })*
-                most
+                largest(&[$(
+                    Trainer::<f32, $method, TILE>::workspace_len(&PLAN.model(), Room::NONE)
+                ),*])
             }
 
             /// All runs, one after the other in the same memory; `seen` gets the name of each and how it ended.

@@ -12,6 +12,7 @@ use natgrad::optimizer::{
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Activation, Batch, Error, Likelihood, Metric, Model, Plan, Room, Trainer, init};
+use scenario::largest;
 
 #[doc(hidden)]
 pub use board;
@@ -140,14 +141,9 @@ macro_rules! methods {
 
             /// The scalars of workspace that the dearest method takes.
             pub const fn workspace_len<const TILE: usize>() -> usize {
-                let mut most = 0;
-                $({
-                    let len = Trainer::<f32, $method, TILE>::workspace_len(&PLAN.model(), Room::NONE);
-                    if len > most {
-                        most = len;
-                    }
-                })*
-                most
+                largest(&[$(
+                    Trainer::<f32, $method, TILE>::workspace_len(&PLAN.model(), Room::NONE)
+                ),*])
             }
 
             /// Measures all of them, one after the other.

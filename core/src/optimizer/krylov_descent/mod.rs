@@ -17,6 +17,9 @@
 //!
 //! Reference: Vinyals & Povey 2012; algorithms 2.3 and 6.5.
 
+mod step;
+
+use self::step::{DescentStep, Phase, Source};
 use super::bfgs::{Bfgs, Next, Search, Variables, Verdict};
 use super::objective::{
     DiagonalPass, GRADIENT_MACS, GradientPass, Inspection, LossPass, examples_macs,
@@ -95,89 +98,6 @@ struct Memory<'v, T> {
     projected: &'v mut [T],
     /// What BFGS works with. Until it begins its M holds H: the lower half, in rows of D.
     search: Variables<'v, T>,
-}
-
-/// Where the vector under way comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    /// PA times the one before.
-    Krylov,
-    /// There are no more of those.
-    Exhausted,
-    /// The step before: the last one.
-    Previous,
-}
-
-/// What a step is about to do next.
-#[derive(Clone, Copy, Debug)]
-enum Phase<T> {
-    Gradient,
-    InspectMetric(Inspection<T>),
-    InspectHoldout(Inspection<T>),
-    /// diag(F), part by part.
-    FisherDiagonal(DiagonalPass),
-    /// (1/B) Σ gᵦ∘gᵦ, part by part.
-    Squares(DiagonalPass),
-    /// A vector of the basis, not yet orthogonal nor of unit length.
-    Vector,
-    /// What it has along an earlier one is taken off, twice.
-    Orthogonalise {
-        again: bool,
-        against: usize,
-    },
-    Normalise,
-    /// Its image under A, part by part.
-    Image(usize),
-    /// Its entry of H with an earlier one.
-    Curvature(usize),
-    /// An entry of Vᵀg.
-    Slope(usize),
-    /// A row of H, to where its eigenvalues are found.
-    Gather(usize),
-    Spectrum(Eigen),
-    /// A row of Λ^(−½)Qᵀ, the entry of γ at a = 0 that it gives, and a row of the unit matrix.
-    Scale(usize),
-    /// An entry of p.
-    Direct(usize),
-    /// The part of a vector in the trial point.
-    Place(usize),
-    Trial(GradientPass<T>),
-    /// An entry of Vᵀg there.
-    TrialSlope(usize),
-    /// An entry of γ' from it.
-    Turn(usize),
-    /// An entry of My.
-    Map(usize),
-    /// A row of M.
-    Update(usize),
-    /// The part of a vector in the best point.
-    Return(usize),
-    HoldoutBefore(LossPass<T>),
-    HoldoutAfter(LossPass<T>),
-    Ready(Outcome),
-}
-
-/// A step under way, beside its memory.
-#[derive(Clone, Copy, Debug)]
-pub struct DescentStep<T> {
-    phase: Phase<T>,
-    gradient: GradientPass<T>,
-    metric_total: T,
-    holdout_total: T,
-    holdout_loss: T,
-    /// What is added to the diagonal of P.
-    shift: T,
-    /// Whether there is a step before.
-    warm: bool,
-    source: Source,
-    /// The vectors that are in the basis.
-    count: usize,
-    /// The length of the one under way before anything was taken off.
-    length: T,
-    /// vᵀAv.
-    quad: T,
-    bfgs: Bfgs<T>,
-    macs: u64,
 }
 
 impl<T, const K: usize, P> sealed::Sealed for KrylovDescent<T, K, P> {}
@@ -290,21 +210,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
     }
 
     fn begin(&self, state: &DescentState) -> DescentStep<T> {
-        DescentStep {
-            phase: Phase::Gradient,
-            gradient: GradientPass::new(),
-            metric_total: T::ZERO,
-            holdout_total: T::ZERO,
-            holdout_loss: T::ZERO,
-            shift: T::ZERO,
-            warm: state.steps > 0,
-            source: Source::Krylov,
-            count: 0,
-            length: T::ZERO,
-            quad: T::ZERO,
-            bfgs: Bfgs::default(),
-            macs: 0,
-        }
+        DescentStep::new(state.steps > 0)
     }
 
     #[expect(

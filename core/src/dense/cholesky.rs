@@ -1,0 +1,114 @@
+//! Cholesky's factor, and the solution by it.
+
+use super::row;
+use crate::scalar::Scalar;
+
+/// The pivot of a row of Cholesky's factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Pivot {
+    /// Positive, and more than rounding: the row is there.
+    Positive,
+    /// Not positive, not a number, or not to be told from rounding: the matrix is not positive definite as
+    /// far as its digits say. The factor is not to be used.
+    NotPositive,
+}
+
+/// Entry `column` ≤ `row` of row `row` of the factor L of A = L Lᵀ, in the place of that of A; the rows above it
+/// are factored, and so is what is left of it. The upper half is not written either.
+///
+/// lᵢⱼ = (aᵢⱼ − Σₖ lᵢₖlⱼₖ) / lⱼⱼ, and lᵢᵢ² = aᵢᵢ − Σₖ lᵢₖ², which has to be above (i + 1) ε aᵢᵢ: what is
+/// left below that is the rounding of the sum.
+///
+/// Cost: j multiplications and a division, or a root. Reference: Golub & Van Loan, 4.2.
+pub fn factor_entry<T: Scalar>(matrix: &mut [T], order: usize, row: usize, column: usize) -> Pivot {
+    let Some((above, rest)) = matrix.split_at_mut_checked(row.saturating_mul(order)) else {
+        return Pivot::NotPositive;
+    };
+    let Some((factored, [entry, ..])) = rest.split_at_mut_checked(column) else {
+        return Pivot::NotPositive;
+    };
+    if column < row {
+        let Some((left, [pivot, ..])) = self::row(above, order, column).split_at_checked(column)
+        else {
+            return Pivot::NotPositive;
+        };
+        for (&mine, &theirs) in factored.iter().zip(left) {
+            *entry -= mine * theirs;
+        }
+        *entry /= *pivot;
+        return Pivot::Positive;
+    }
+    let mut left = *entry;
+    for &mine in &*factored {
+        left -= mine * mine;
+    }
+    let rounding = T::of_count(row.saturating_add(1)) * T::EPSILON * *entry;
+    // An infinite entry is below its own rounding, and so is NaN.
+    if left > rounding {
+        *entry = left.root();
+        Pivot::Positive
+    } else {
+        Pivot::NotPositive
+    }
+}
+
+/// The factor L of A = L Lᵀ in the place of the lower half of A: all its rows.
+///
+/// Cost: n³/6 multiplications.
+///
+/// ```
+/// use natgrad::dense::{Pivot, factor, solve};
+///
+/// let mut matrix = [4.0, 0.0, 2.0, 5.0]; // of the upper half nothing is read
+/// let mut x = [8.0, 8.0];
+/// assert_eq!(factor(&mut matrix, 2), Pivot::Positive);
+/// solve(&matrix, 2, &mut x);
+/// assert_eq!(x, [1.5, 1.0]);
+/// ```
+pub fn factor<T: Scalar>(matrix: &mut [T], order: usize) -> Pivot {
+    for row in 0..order {
+        for column in 0..row.saturating_add(1) {
+            if factor_entry(matrix, order, row, column) == Pivot::NotPositive {
+                return Pivot::NotPositive;
+            }
+        }
+    }
+    Pivot::Positive
+}
+
+/// One row of the solution of L Lᵀx = b in the place of b `[n]`: rows 0 to n − 1 of Ly = b, one after the other,
+/// and then, as rows n to 2n − 1, those of Lᵀx = y from the last to the first.
+///
+/// Cost: at most n multiplications and a division.
+pub fn solve_row<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T], row: usize) {
+    let upwards = row.checked_sub(order);
+    let index = upwards.map_or(row, |done| order.saturating_sub(done).saturating_sub(1));
+    let Some((others, [entry, ..])) = rhs.split_at_mut_checked(index) else {
+        return;
+    };
+    let Some((left, [pivot, ..])) = self::row(factor, order, index).split_at_checked(index) else {
+        return;
+    };
+    if upwards.is_none() {
+        for (&l, &y) in left.iter().zip(&*others) {
+            *entry -= l * y;
+        }
+        *entry /= *pivot;
+    } else {
+        // By columns of Lᵀ, which are rows of L.
+        *entry /= *pivot;
+        for (&l, y) in left.iter().zip(others) {
+            *y -= l * *entry;
+        }
+    }
+}
+
+/// The solution of L Lᵀx = b in the place of b `[n]`: all its rows.
+///
+/// Cost: n² multiplications and 2n divisions.
+pub fn solve<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T]) {
+    for row in 0..order.saturating_mul(2) {
+        solve_row(factor, order, rhs, row);
+    }
+}
