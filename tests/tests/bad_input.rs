@@ -132,6 +132,7 @@ const VALUES: &str = "train --net 2-1 --steps 2 --out there.st --data";
 const GOOD: &str =
     "train --data good.csv --net 2-2 --likelihood categorical --out there.st --plot new.svg";
 const EVAL: &str = "eval --likelihood categorical --activation tanh --data good.csv --model";
+const EXPORT: &str = "export --rust there.st --model";
 const PRODUCT: &str = "product --data good.csv --out there.st --model m.st --kind";
 
 /// What is run, and what the sentence has to name.
@@ -306,6 +307,14 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (PRODUCT, "hessian --activation relu --vector m.st", &["--activation", "m.st"]),
     (PRODUCT, "vjp --vector u.st", &["u.st", "4"]),
     (PRODUCT, "vjp --vector m.st", &["m.st", "output"]),
+    (EXPORT, "missing.st", &["missing.st"]),
+    (EXPORT, "cut.st", &["cut.st"]),
+    (EXPORT, "f64.st --activation tanh --likelihood gaussian", &["f64.st", "1e300", "f32"]),
+    (EXPORT, "single.st --activation tanh --likelihood categorical", &["single.st", "two outputs"]),
+    (EXPORT, "bare.st", &["bare.st", "--activation"]),
+    (EXPORT, "m.st --likelihood gaussian", &["m.st", "--likelihood"]),
+    ("export --model m.st --rust", "nowhere/m.rs", &["nowhere/m.rs", "folder"]),
+    ("export --model", "m.st", &["--rust"]),
     (PRODUCT, "jacobian", &["--kind", "jacobian"]),
 ];
 

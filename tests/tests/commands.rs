@@ -185,7 +185,15 @@ fn help_names_every_option_and_plan_what_a_net_costs() {
     let sandbox = Sandbox::new();
     let said = sandbox.run("--help");
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
-    for command in ["train", "eval", "plan", "product", "reproduce", "report"] {
+    for command in [
+        "train",
+        "eval",
+        "plan",
+        "product",
+        "export",
+        "reproduce",
+        "report",
+    ] {
         assert!(said.out.contains(&format!("\n  {command} ")), "{said:?}");
     }
     #[rustfmt::skip]
@@ -195,11 +203,13 @@ fn help_names_every_option_and_plan_what_a_net_costs() {
     ];
     let eval = "--model --data --dataset --validation --activation --likelihood --precision --json";
     let product = "--kind --model --vector --data --activation --likelihood --precision --out";
+    let export = "--model --activation --likelihood --rust";
     for (command, options) in [
         ("train", [train, METHOD].concat()),
         ("plan", METHOD.to_vec()),
         ("eval", eval.split(' ').collect()),
         ("product", product.split(' ').collect()),
+        ("export", export.split(' ').collect()),
     ] {
         let said = sandbox.run(&format!("{command} --help"));
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
@@ -243,4 +253,26 @@ fn a_closed_output_is_no_panic() {
         assert_eq!((output.status.code(), &*err), (Some(0), ""), "{line}");
     }
     assert_eq!(sandbox.names(), ["c.svg", "m.st"]);
+}
+
+/// The classifier that a firmware example ships is what its page says: trained here, to the bit.
+#[test]
+fn export_writes_the_model_of_the_example() {
+    let sandbox = Sandbox::new();
+    let example = natgrad_tests::root().join("tests/firmware/examples");
+    let read = |file: &str| std::fs::read_to_string(example.join(file)).expect(file);
+    sandbox.write("others.csv", read("data/others.csv"));
+    let page = read("data/README.md");
+    let commands = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("natgrad "));
+    for command in commands {
+        let said = sandbox.run(&command.replace("../src/watch/", ""));
+        assert_eq!(said.code, Some(0), "{command}: {said:?}");
+    }
+    let written = String::from_utf8(sandbox.read("model.rs")).expect("Rust source is text");
+    assert!(
+        written == read("src/watch/model.rs"),
+        "another model:\n{written}"
+    );
 }

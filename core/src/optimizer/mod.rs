@@ -58,6 +58,7 @@ use crate::scalar::Scalar;
 
 /// What one slice of a step did: for the loop that drives it, and for whoever watches.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Progress<T> {
     /// Some of the work.
     Working,

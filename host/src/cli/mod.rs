@@ -1,9 +1,10 @@
-//! The command line: `train`, `eval`, `plan`, `product`, `reproduce`, `report`.
+//! The command line: `train`, `eval`, `plan`, `product`, `export`, `reproduce`, `report`.
 //!
 //! Results go to standard output, everything else to standard error. Whatever is wrong with an option or a
 //! file is one sentence and exit code 2; nothing is half-written.
 
 mod eval;
+mod export;
 mod interrupt;
 mod method;
 mod options;
@@ -43,6 +44,8 @@ enum Command {
     /// Compute one product of a model (output, gradient, Jv, Fisher, …) and write it to a file.
     #[command(allow_negative_numbers = true)]
     Product(product::Options),
+    /// Write a model as Rust source for a firmware: the plan, θ and the scales.
+    Export(export::Options),
     /// Run the experiments after the paper, and report what holds.
     Reproduce(reproduce::Options),
     /// Merge directories of `reproduce`, such as shards, and write their report.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Eval(options) => eval::run(&options),
         Command::Plan(options) => plan::run(&options),
         Command::Product(options) => product::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Reproduce(options) => reproduce::run(&options),
         Command::Report(options) => report_command::run(&options),
     };
@@ -85,7 +89,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         report::note(
-            "error: a command is needed: train, eval, plan, product, reproduce or report; --help explains them",
+            "error: a command is needed: train, eval, plan, product, export, reproduce or report; --help explains them",
         );
         return ExitCode::from(USAGE);
     }

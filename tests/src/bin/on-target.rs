@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use natgrad_tests::on_target::{
-    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, clean, control, panics, slices,
+    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, clean, control, examples, panics,
+    slices,
 };
 
 /// Runs the firmware on emulated cores.
@@ -43,6 +44,10 @@ enum Check {
     Control,
     /// No public function of the library can panic.
     Panics,
+    /// The examples do what they are for, with the known logs.
+    Examples,
+    /// What is refused is a typed error, logged by name, and changes nothing.
+    Errors,
 }
 
 impl Check {
@@ -125,6 +130,10 @@ fn run(options: &Options) -> Result<bool, String> {
             judge(Check::Panics, &|| panics::check(&build));
             judge(Check::Slices, &|| slices::check(&build));
             judge(Check::Control, &|| control::check(&build));
+            judge(Check::Examples, &|| examples::check_examples(&build));
+            judge(Check::Errors, &|| {
+                examples::check(&build, &examples::ERRORS)
+            });
         }
         let next = cores.get(place + 1);
         if options.clean && next.is_none_or(|next| next.target != core.target) {

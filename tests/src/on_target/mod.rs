@@ -5,12 +5,14 @@
 
 pub mod bits;
 pub mod control;
+pub mod examples;
+mod log;
 pub mod panics;
 pub mod slices;
 mod toolchain;
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use toolchain::output_folder;
 pub use toolchain::{Toolchain, clean};
@@ -95,7 +97,7 @@ impl Build<'_> {
     /// # Errors
     /// A sentence, when the emulator is missing or the program fails.
     pub fn run(&self, program: &str) -> Result<String, String> {
-        self.emulate(program, &[])
+        self.printed(program, &[])
     }
 
     /// The same, with a nanosecond of the board's time for each instruction.
@@ -103,12 +105,23 @@ impl Build<'_> {
     /// # Errors
     /// As [`Build::run`].
     pub fn run_timed(&self, program: &str) -> Result<String, String> {
-        self.emulate(program, &["-icount", "shift=0"])
+        self.printed(program, &["-icount", "shift=0"])
     }
 
-    fn emulate(&self, program: &str, options: &[&str]) -> Result<String, String> {
+    fn printed(&self, program: &str, options: &[&str]) -> Result<String, String> {
+        let output = self.emulate(program, options)?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if output.status.success() {
+            Ok(printed.into_owned())
+        } else {
+            Err(format!("{program} fails: {}", printed.trim_end()))
+        }
+    }
+
+    /// How a program ends on the emulated board, and what it has printed.
+    fn emulate(&self, program: &str, options: &[&str]) -> Result<Output, String> {
         let core = self.core;
-        let output = Command::new(core.emulator)
+        Command::new(core.emulator)
             .args(["-machine", core.board, "-nographic"])
             .args(core.options)
             .args(options)
@@ -116,12 +129,6 @@ impl Build<'_> {
             .arg(self.image(program))
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| format!("{} does not run: {error}", core.emulator))?;
-        let printed = String::from_utf8_lossy(&output.stdout);
-        if output.status.success() {
-            Ok(printed.into_owned())
-        } else {
-            Err(format!("{program} fails: {}", printed.trim_end()))
-        }
+            .map_err(|error| format!("{} does not run: {error}", core.emulator))
     }
 }

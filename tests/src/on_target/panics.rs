@@ -106,7 +106,12 @@ fn programs() -> Result<Vec<(String, String)>, String> {
 }
 
 /// The crates that firmware stands on beside the library, by the beginnings of their folders.
-const AROUND: [&str; 3] = ["semihosting-", "static_cell-", "crc32fast-"];
+const AROUND: [&str; 4] = [
+    "semihosting-",
+    "defmt-semihosting-",
+    "static_cell-",
+    "crc32fast-",
+];
 
 /// The places that are neither the firmware's own nor of what it stands on [beside the library](AROUND): those of
 /// the library and of its dependencies, and any that nobody has thought of.
@@ -149,11 +154,13 @@ mod tests {
     fn what_is_not_known_to_stand_around_the_library_is_the_librarys() {
         let own = place(firmware().join("board/src/lib.rs"));
         let console = place("registry/semihosting-0.1.25/src/io.rs".into());
-        assert_eq!(of_library(vec![own, console]), []);
+        let log = place("registry/defmt-semihosting-0.4.0/src/lib.rs".into());
+        assert_eq!(of_library(vec![own, console, log]), []);
         let library = place(firmware().join("../../core/src/lib.rs"));
         let dependency = place("registry/heapless-0.9.3/src/vec.rs".into());
+        let format = place("registry/defmt-1.2.0/src/lib.rs".into());
         let unknown = place("".into());
-        let all = vec![library, dependency, unknown];
+        let all = vec![library, dependency, format, unknown];
         assert_eq!(of_library(all.clone()), all);
     }
 

@@ -67,10 +67,11 @@ pub(super) fn places(program: &Path) -> Result<Vec<Place>, String> {
         .collect();
     let mut seen: BTreeSet<String> = panicking.iter().cloned().collect();
     let mut places = BTreeSet::new();
+    // What a panic itself calls makes no further panic.
     while let Some(function) = panicking.pop() {
         for reference in references
             .iter()
-            .filter(|reference| reference.to == function)
+            .filter(|reference| reference.to == function && !is_panic(&reference.from))
         {
             if let Some(place) = responsible(&debug, reference) {
                 places.insert(place);
@@ -94,10 +95,16 @@ fn debug_information<'d>(file: &object::File<'d>) -> Result<Debug<'d>, gimli::Er
     Context::from_dwarf(Dwarf::load(section)?)
 }
 
+/// What `defmt`'s `panic!` and `unwrap!` call, and what that is unless a program has its own. Its linker script keeps
+/// the latter in every program, also where nothing calls it.
+const DEFMT: [&str; 2] = ["_defmt_panic", "__defmt_default_panic"];
+
 /// Whether a symbol is where panics come together.
 fn is_panic(name: &str) -> bool {
     let name = format!("{:#}", demangle(name));
-    name.starts_with("core::panicking::") || name.ends_with("rust_begin_unwind")
+    name.starts_with("core::panicking::")
+        || name.ends_with("rust_begin_unwind")
+        || DEFMT.contains(&name.as_str())
 }
 
 /// What functions refer to, by their names as the linker knows them.
@@ -167,7 +174,7 @@ fn responsible(debug: &Debug<'_>, reference: &Reference) -> Option<Place> {
     }
     let function = format!("{:#}", demangle(&reference.from));
     // Code without debug information is the library's if its name is.
-    (!known && !is_panic(&reference.from) && !function.starts_with("core::")).then(|| Place {
+    (!known && !function.starts_with("core::")).then(|| Place {
         function,
         file: PathBuf::new(),
         line: 0,
@@ -207,6 +214,8 @@ mod tests {
             "_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE"
         ));
         assert!(is_panic("rust_begin_unwind"));
+        assert!(is_panic("_defmt_panic"));
+        assert!(!is_panic("_defmt_acquire"));
         assert!(!is_panic(
             "_RNvNtNtCscZrZDmWltiT_4core3str5count14do_count_chars"
         ));
