@@ -156,6 +156,10 @@ const INCOMING: usize = 15;
 /// layer before training starts, which no damping can cure. A constant feature has σ = 1; one whose
 /// moments leave the range of `T` stays as it is.
 ///
+/// It mends the start and no more: where a feature lies far from zero for its spread, its weight and the bias of a unit
+/// go on doing nearly the same, and training is slow. Give such inputs an offset
+/// ([`Samples`](crate::data::Samples)) instead.
+///
 /// Means over the weighted batch, in two passes per feature. Call it once, after an initialisation.
 ///
 /// # Errors

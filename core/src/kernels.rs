@@ -10,16 +10,65 @@
 //! - a sum of length P runs in [`PARTS`] interleaved partial sums, which are then added as a binary
 //!   tree: faster than one running sum, and its rounding error grows with P / `PARTS`.
 //!
-//! All of them are total: of slices that do not match, the common part is used.
+//! All of them are total: of slices that do not match, a common part is used.
 
 use crate::scalar::Scalar;
+
+#[cfg(test)]
+mod tests;
 
 /// The number of interleaved partial sums of a reduction of length P.
 pub const PARTS: usize = 8;
 
 // ---- Tile kernels -------------------------------------------------------------------------------------
 
-/// The rows of a weight matrix `[out × in]`.
+/// The rows of a weight matrix `[out × in]` that are worked on at once.
+///
+/// The values that the rows share are loaded once for all of them, and four chains of sums are under way at a time;
+/// each sum has the order that it has alone. Beyond [`FEW`] lanes the sums of four rows no longer fit into registers,
+/// and the lanes are chains enough.
+const ROWS: usize = 4;
+
+/// The lanes up to which rows are worked on together.
+const FEW: usize = 4;
+
+/// The first `ROWS` rows of a matrix, if there are as many, and the rest.
+fn split_rows<T>(matrix: &[T], width: usize) -> Option<([&[T]; ROWS], &[T])> {
+    let (a, rest) = matrix.split_at_checked(width)?;
+    let (b, rest) = rest.split_at_checked(width)?;
+    let (c, rest) = rest.split_at_checked(width)?;
+    let (d, rest) = rest.split_at_checked(width)?;
+    Some(([a, b, c, d], rest))
+}
+
+/// The same for a matrix that is written.
+fn split_rows_mut<T>(matrix: &mut [T], width: usize) -> Option<([&mut [T]; ROWS], &mut [T])> {
+    let (a, rest) = matrix.split_at_mut_checked(width)?;
+    let (b, rest) = rest.split_at_mut_checked(width)?;
+    let (c, rest) = rest.split_at_mut_checked(width)?;
+    let (d, rest) = rest.split_at_mut_checked(width)?;
+    Some(([a, b, c, d], rest))
+}
+
+/// sum += w a, lane by lane.
+#[inline]
+fn multiply_add<T: Scalar, const TILE: usize>(w: T, a: &[T; TILE], sum: &mut [T; TILE]) {
+    // For size, a compiler would keep a loop over four lanes.
+    if let (([sum], []), ([a], [])) = (sum.as_chunks_mut::<4>(), a.as_chunks::<4>()) {
+        let [s0, s1, s2, s3] = sum;
+        let [a0, a1, a2, a3] = *a;
+        *s0 += w * a0;
+        *s1 += w * a1;
+        *s2 += w * a2;
+        *s3 += w * a3;
+        return;
+    }
+    for (sum, &a) in sum.iter_mut().zip(a) {
+        *sum += w * a;
+    }
+}
+
+/// The rest of the rows, one at a time.
 ///
 /// Not `chunks_exact`: with a length known only at run time it keeps a panic for 0.
 struct Rows<'a, T> {
@@ -50,15 +99,10 @@ pub(crate) fn affine<T: Scalar, const TILE: usize>(
     input: &[[T; TILE]],
     out: &mut [[T; TILE]],
 ) {
-    for ((w, &b), z) in rows(weights, input.len()).zip(bias).zip(out) {
-        let mut sum = [b; TILE];
-        for (&w, a) in w.iter().zip(input) {
-            for (sum, &a) in sum.iter_mut().zip(a) {
-                *sum += w * a;
-            }
-        }
-        *z = sum;
+    for (z, &b) in out.iter_mut().zip(bias) {
+        *z = [b; TILE];
     }
+    add_product(weights, input, out);
 }
 
 /// z += W a, the sum starting from what `out` holds.
@@ -67,12 +111,30 @@ pub(crate) fn add_product<T: Scalar, const TILE: usize>(
     input: &[[T; TILE]],
     out: &mut [[T; TILE]],
 ) {
-    for (w, z) in rows(weights, input.len()).zip(out) {
+    let mut rest = weights;
+    let mut single = out;
+    if TILE <= FEW {
+        let (blocks, remainder) = single.as_chunks_mut::<ROWS>();
+        for block in blocks {
+            let Some(([w0, w1, w2, w3], tail)) = split_rows(rest, input.len()) else {
+                return;
+            };
+            rest = tail;
+            let [mut z0, mut z1, mut z2, mut z3] = *block;
+            for ((((w0, w1), w2), w3), a) in w0.iter().zip(w1).zip(w2).zip(w3).zip(input) {
+                multiply_add(*w0, a, &mut z0);
+                multiply_add(*w1, a, &mut z1);
+                multiply_add(*w2, a, &mut z2);
+                multiply_add(*w3, a, &mut z3);
+            }
+            *block = [z0, z1, z2, z3];
+        }
+        single = remainder;
+    }
+    for (w, z) in rows(rest, input.len()).zip(single) {
         let mut sum = *z;
         for (&w, a) in w.iter().zip(input) {
-            for (sum, &a) in sum.iter_mut().zip(a) {
-                *sum += w * a;
-            }
+            multiply_add(w, a, &mut sum);
         }
         *z = sum;
     }
@@ -84,11 +146,30 @@ pub(crate) fn add_transposed<T: Scalar, const TILE: usize>(
     seeds: &[[T; TILE]],
     out: &mut [[T; TILE]],
 ) {
-    for (w, seed) in rows(weights, out.len()).zip(seeds) {
-        for (&w, sum) in w.iter().zip(out.iter_mut()) {
-            for (sum, &s) in sum.iter_mut().zip(seed) {
-                *sum += w * s;
+    let mut rest = weights;
+    let mut single = seeds;
+    if TILE <= FEW {
+        let (blocks, remainder) = single.as_chunks::<ROWS>();
+        for [s0, s1, s2, s3] in blocks {
+            let Some(([w0, w1, w2, w3], tail)) = split_rows(rest, out.len()) else {
+                return;
+            };
+            rest = tail;
+            let columns = w0.iter().zip(w1).zip(w2).zip(w3).zip(out.iter_mut());
+            for ((((w0, w1), w2), w3), sum) in columns {
+                let mut s = *sum;
+                multiply_add(*w0, s0, &mut s);
+                multiply_add(*w1, s1, &mut s);
+                multiply_add(*w2, s2, &mut s);
+                multiply_add(*w3, s3, &mut s);
+                *sum = s;
             }
+        }
+        single = remainder;
+    }
+    for (w, seed) in rows(rest, out.len()).zip(single) {
+        for (&w, sum) in w.iter().zip(out.iter_mut()) {
+            multiply_add(w, seed, sum);
         }
     }
 }
@@ -103,15 +184,34 @@ pub(crate) fn add_outer<T: Scalar, const TILE: usize>(
     weights: &mut [T],
     bias: &mut [T],
 ) {
-    let mut rest = weights;
     for (seed, b) in seeds.iter().zip(bias) {
+        for &s in seed.iter().take(lanes) {
+            *b += s;
+        }
+    }
+    let mut rest = weights;
+    let mut single = seeds;
+    if TILE <= FEW && lanes == TILE {
+        let (blocks, remainder) = single.as_chunks::<ROWS>();
+        for [s0, s1, s2, s3] in blocks {
+            let Some(([w0, w1, w2, w3], tail)) = split_rows_mut(rest, input.len()) else {
+                return;
+            };
+            rest = tail;
+            for ((((w0, w1), w2), w3), a) in w0.iter_mut().zip(w1).zip(w2).zip(w3).zip(input) {
+                *w0 = add_inner(s0, a, *w0);
+                *w1 = add_inner(s1, a, *w1);
+                *w2 = add_inner(s2, a, *w2);
+                *w3 = add_inner(s3, a, *w3);
+            }
+        }
+        single = remainder;
+    }
+    for seed in single {
         let Some((w, tail)) = rest.split_at_mut_checked(input.len()) else {
             return;
         };
         rest = tail;
-        for &s in seed.iter().take(lanes) {
-            *b += s;
-        }
         for (w, a) in w.iter_mut().zip(input) {
             let mut sum = *w;
             for (&s, &a) in seed.iter().zip(a).take(lanes) {
@@ -120,6 +220,16 @@ pub(crate) fn add_outer<T: Scalar, const TILE: usize>(
             *w = sum;
         }
     }
+}
+
+/// sum + s · a, lane after lane.
+#[inline]
+fn add_inner<T: Scalar, const TILE: usize>(s: &[T; TILE], a: &[T; TILE], sum: T) -> T {
+    if let (([s], []), ([a], [])) = (s.as_chunks::<4>(), a.as_chunks::<4>()) {
+        let ([s0, s1, s2, s3], [a0, a1, a2, a3]) = (*s, *a);
+        return sum + s0 * a0 + s1 * a1 + s2 * a2 + s3 * a3;
+    }
+    s.iter().zip(a).fold(sum, |sum, (&s, &a)| sum + s * a)
 }
 
 /// G += Σᵦ (δᵦ aᵦᵀ + γᵦ cᵦᵀ), one example after the other, and the bias += Σᵦ δᵦ: what an R-backward pass

@@ -15,6 +15,8 @@ use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::Arena;
 
 /// Adam. Memory: the gradient and two moments.
+///
+/// A step is refused with [`Error::NonFiniteUpdate`] where |θ| + 2η|m|/ε is not finite, by which the new θ is bounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Adam<T> {
@@ -55,8 +57,8 @@ impl<T: Scalar> Method<T> for Adam<T> {
 
     const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
 
-    // Looked at, and written: five for the moments, two quotients, ηm and a root.
-    const FINISH: usize = 2 * (8 + ROOT_MACS);
+    // Looked at: five for the moments, and the bound. Written: those, two quotients, ηm and a root.
+    const FINISH: usize = 6 + 8 + ROOT_MACS;
 
     type State = AdamState<T>;
 
@@ -120,26 +122,28 @@ impl<T: Scalar> Method<T> for Adam<T> {
         let powers = [power1 * beta1, power2 * beta2];
         let [power1, power2] = powers;
         let (rate, unbias) = (rate / (T::ONE - power1), T::ONE - power2);
-        let update = |g: T, m: T, v: T| {
+        let moments = |g: T, m: T, v: T| {
             let m = beta1 * m + (T::ONE - beta1) * g;
             let v = beta2 * v + (T::ONE - beta2) * (g * g);
-            (m, v, -(rate * m) / ((v / unbias).root() + epsilon))
+            (m, v)
         };
 
+        // √v̂ + ε ≥ ε, so that twice η|m|/ε is above every |change|, rounded as it may be: no root is needed to know
+        // that none of them leaves the range.
+        let steepest = (rate + rate) / epsilon;
         let mut finite = true;
-        let moments = first.iter().zip(second.iter());
-        for ((&g, &p), (&m, &v)) in gradient.iter().zip(params.iter()).zip(moments) {
-            let (m, v, change) = update(g, m, v);
-            finite &= m.is_finite() & v.is_finite() & (p + change).is_finite();
+        let old = first.iter().zip(second.iter());
+        for ((&g, &p), (&m, &v)) in gradient.iter().zip(params.iter()).zip(old) {
+            let (m, v) = moments(g, m, v);
+            finite &= v.is_finite() & (p.abs() + m.abs() * steepest).is_finite();
         }
         if !finite {
             return Err(Error::NonFiniteUpdate);
         }
-        let moments = first.iter_mut().zip(second);
-        for ((&mut g, p), (m, v)) in gradient.iter_mut().zip(params).zip(moments) {
-            let (next_m, next_v, change) = update(g, *m, *v);
-            (*m, *v) = (next_m, next_v);
-            *p += change;
+        let old = first.iter_mut().zip(second);
+        for ((&mut g, p), (m, v)) in gradient.iter_mut().zip(params).zip(old) {
+            (*m, *v) = moments(g, *m, *v);
+            *p += -(rate * *m) / ((*v / unbias).root() + epsilon);
         }
         state.powers = powers;
         Ok(report)

@@ -139,7 +139,9 @@ pub(crate) struct GradientPass<T> {
     pub(crate) loss: T,
     /// |g|.
     pub(crate) norm: T,
-    /// Multiply-accumulates so far.
+    /// The examples that were loaded.
+    loaded: usize,
+    /// Multiply-accumulates, once it is done.
     pub(crate) macs: u64,
 }
 
@@ -158,6 +160,7 @@ impl<T: Scalar> GradientPass<T> {
             total: T::ZERO,
             loss: T::ZERO,
             norm: T::ZERO,
+            loaded: 0,
             macs: 0,
         }
     }
@@ -209,9 +212,7 @@ impl<T: Scalar> GradientPass<T> {
                     gradient,
                     &mut self.loss,
                 );
-                self.macs =
-                    self.macs
-                        .saturating_add(examples_macs(&model, Pass::Gradient, examples));
+                self.loaded = self.loaded.saturating_add(examples);
                 self.stage = if tile.saturating_add(1) < tiles::<TILE>(batch.len(&model)) {
                     Stage::Tile(tile.saturating_add(1))
                 } else {
@@ -226,6 +227,7 @@ impl<T: Scalar> GradientPass<T> {
                     return Err(Error::NonFinite);
                 }
                 self.norm = squared.root();
+                self.macs = examples_macs(&model, Pass::Gradient, self.loaded);
                 self.stage = Stage::Done;
                 return Ok(Progress::Gradient {
                     loss: self.loss,

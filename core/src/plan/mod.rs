@@ -46,6 +46,7 @@ pub struct Plan<const N: usize> {
     hidden: [Activation; N],
     likelihood: Likelihood,
     trained: Trained,
+    totals: Totals,
 }
 
 impl<const N: usize> Plan<N> {
@@ -59,14 +60,16 @@ impl<const N: usize> Plan<N> {
         activation: Activation,
         likelihood: Likelihood,
     ) -> Result<Self, PlanError> {
-        let plan = Self {
-            widths,
-            hidden: [activation; N],
-            likelihood,
-            trained: Trained::all(N),
-        };
-        match Model::new(&plan.widths, activation, likelihood) {
-            Ok(_) => Ok(plan),
+        match Model::new(&widths, activation, likelihood) {
+            Ok(Model {
+                trained, totals, ..
+            }) => Ok(Self {
+                widths,
+                hidden: [activation; N],
+                likelihood,
+                trained,
+                totals,
+            }),
             Err(error) => Err(error),
         }
     }
@@ -119,7 +122,13 @@ impl<const N: usize> Plan<N> {
     /// [`PlanError::NothingTrained`].
     pub const fn with_trained(self, layers: Range<usize>) -> Result<Self, PlanError> {
         match self.model().with_trained(layers) {
-            Ok(Model { trained, .. }) => Ok(Self { trained, ..self }),
+            Ok(Model {
+                trained, totals, ..
+            }) => Ok(Self {
+                trained,
+                totals,
+                ..self
+            }),
             Err(error) => Err(error),
         }
     }
@@ -131,6 +140,7 @@ impl<const N: usize> Plan<N> {
             hidden: &self.hidden,
             likelihood: self.likelihood,
             trained: self.trained,
+            totals: self.totals,
         }
     }
 
@@ -163,6 +173,67 @@ impl Trained {
     }
 }
 
+/// Sums over layers: every slice of a step asks for them, so that they are computed once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Totals {
+    /// Parameters of all layers.
+    params: usize,
+    /// Parameters of the layers before the first trained one.
+    below: usize,
+    /// Parameters of the trained layers.
+    trained: usize,
+    /// Units of all layers, inputs included.
+    units: usize,
+    /// Units of the widest layer, inputs excluded.
+    widest: usize,
+    /// Inputs of an example.
+    dim_in: usize,
+    /// Outputs of an example.
+    dim_out: usize,
+}
+
+impl Totals {
+    /// Those of a network whose sizes do not leave the address space.
+    const fn of(widths: &[usize], layers: Trained) -> Self {
+        let mut totals = Self {
+            params: 0,
+            below: 0,
+            trained: 0,
+            units: 0,
+            widest: 0,
+            dim_in: match widths {
+                [first, ..] => *first,
+                [] => 0,
+            },
+            dim_out: match widths {
+                [.., last] => *last,
+                [] => 0,
+            },
+        };
+        let mut rest = widths;
+        let mut layer = 0;
+        while let [fan_in, tail @ ..] = rest {
+            totals.units += *fan_in;
+            if let [fan_out, ..] = tail {
+                let params = (*fan_in + 1) * *fan_out;
+                totals.params += params;
+                if layer < layers.first {
+                    totals.below += params;
+                } else if layer < layers.end {
+                    totals.trained += params;
+                }
+                if *fan_out > totals.widest {
+                    totals.widest = *fan_out;
+                }
+            }
+            layer += 1;
+            rest = tail;
+        }
+        totals
+    }
+}
+
 /// A plan of any depth, borrowed: what a network is, without its memory.
 ///
 /// Parameters are one flat vector: for each layer the weights `[out × in]`, row-major, and
@@ -175,6 +246,7 @@ pub struct Model<'p> {
     hidden: &'p [Activation],
     likelihood: Likelihood,
     trained: Trained,
+    totals: Totals,
 }
 
 /// P may be at most this much below the address space, so that no size of a method overflows.
@@ -223,11 +295,13 @@ impl<'p> Model<'p> {
                 return Err(PlanError::TooManyClasses);
             }
         }
+        let trained = Trained::all(widths.len());
         Ok(Self {
             widths,
             hidden: activation.everywhere(),
             likelihood,
-            trained: Trained::all(widths.len()),
+            trained,
+            totals: Totals::of(widths, trained),
         })
     }
 
@@ -257,7 +331,11 @@ impl<'p> Model<'p> {
         let Range { start: first, end } = layers;
         if first < end && end < self.widths.len() {
             let trained = Trained { first, end };
-            Ok(Self { trained, ..self })
+            Ok(Self {
+                trained,
+                totals: Totals::of(self.widths, trained),
+                ..self
+            })
         } else {
             Err(PlanError::NothingTrained)
         }
@@ -307,60 +385,37 @@ impl<'p> Model<'p> {
 
     /// The number of inputs of an example.
     pub const fn dim_in(&self) -> usize {
-        match self.widths {
-            [first, ..] => *first,
-            [] => 0,
-        }
+        self.totals.dim_in
     }
 
     /// The number of outputs (logits) of an example, K.
     pub const fn dim_out(&self) -> usize {
-        match self.widths {
-            [.., last] => *last,
-            [] => 0,
-        }
+        self.totals.dim_out
     }
 
     /// The number of parameters, those of frozen layers included: the length of the parameter vector.
     pub const fn params(&self) -> usize {
-        self.sizes(0, self.widths.len()).params()
+        self.totals.params
     }
 
     /// The number P of parameters that are trained: the length of everything that a method keeps.
     pub const fn trained_params(&self) -> usize {
-        self.sizes(self.trained.first, self.trained.end).params()
+        self.totals.trained
     }
 
     /// The number of parameters before the first trained layer.
     pub(crate) const fn params_below(&self) -> usize {
-        self.sizes(0, self.trained.first).params()
+        self.totals.below
     }
 
     /// The number of units of all layers, inputs included: Σ widths.
     pub const fn units(&self) -> usize {
-        let mut rest = self.widths;
-        let mut sum = 0;
-        while let [width, tail @ ..] = rest {
-            sum += *width;
-            rest = tail;
-        }
-        sum
+        self.totals.units
     }
 
     /// The widest layer, inputs excluded.
     pub const fn widest(&self) -> usize {
-        let mut rest = match self.widths {
-            [_, rest @ ..] => rest,
-            [] => &[],
-        };
-        let mut widest = 0;
-        while let [width, tail @ ..] = rest {
-            if *width > widest {
-                widest = *width;
-            }
-            rest = tail;
-        }
-        widest
+        self.totals.widest
     }
 
     /// Multiply-accumulates of one pass over one example, biases and activations not counted.
@@ -379,50 +434,32 @@ impl<'p> Model<'p> {
     /// inputs nor their tangent, which is zero.)
     pub const fn macs(&self, pass: Pass) -> u64 {
         let Trained { first, end } = self.trained;
-        let layers = self.widths.len();
-        let n = self.sizes(0, layers).weights as u64;
-        let trained = self.sizes(first, end).weights as u64;
-        let lowest = self.sizes(first, first.saturating_add(1)).weights as u64;
-        let behind = self.sizes(first.saturating_add(1), layers).weights as u64;
+        let (mut n, mut trained, mut lowest, mut behind) = (0, 0, 0, 0);
+        let mut rest = self.widths;
+        let mut layer = 0;
+        while let [fan_in, tail @ ..] = rest {
+            if let [fan_out, ..] = tail {
+                let weights = (*fan_in * *fan_out) as u64;
+                n += weights;
+                if first <= layer && layer < end {
+                    trained += weights;
+                }
+                if layer == first {
+                    lowest = weights;
+                }
+                if layer > first {
+                    behind += weights;
+                }
+            }
+            layer += 1;
+            rest = tail;
+        }
         match pass {
             Pass::Outputs | Pass::Loss => n,
             Pass::Gradient | Pass::Jvp | Pass::Vjp => n + trained + behind,
             Pass::Product => n + 2 * (trained + behind),
             Pass::Hessian => n + 4 * trained - 2 * lowest + 3 * behind,
         }
-    }
-
-    /// What the layers of weights from `first` up to, and without, `end` hold.
-    const fn sizes(&self, first: usize, end: usize) -> Sizes {
-        let mut rest = self.widths;
-        let mut layer = 0;
-        let mut sizes = Sizes {
-            weights: 0,
-            biases: 0,
-        };
-        while let [fan_in, tail @ ..] = rest {
-            if let [fan_out, ..] = tail {
-                if first <= layer && layer < end {
-                    sizes.weights += *fan_in * *fan_out;
-                    sizes.biases += *fan_out;
-                }
-                layer += 1;
-            }
-            rest = tail;
-        }
-        sizes
-    }
-}
-
-/// The weights and biases of some layers.
-struct Sizes {
-    weights: usize,
-    biases: usize,
-}
-
-impl Sizes {
-    const fn params(&self) -> usize {
-        self.weights + self.biases
     }
 }
 

@@ -94,6 +94,8 @@ fn train<M: Method<f32>, const TILE: usize>(
 }
 
 /// Prints `name tile network batch macs units finish-macs ticks finish-ticks` for each network and batch.
+// Not inlined: the trainers of all methods in one frame are more stack than the smallest board has.
+#[inline(never)]
 pub fn measure<M: Method<f32> + Copy, const TILE: usize>(
     name: &str,
     method: M,
