@@ -25,6 +25,8 @@ pub mod plan;
 
 pub mod workspace;
 
+pub mod budget;
+
 pub mod error;
 
 pub mod data;
@@ -48,6 +50,7 @@ pub mod line_search;
 pub mod optimizer;
 
 pub use activation::Activation;
+pub use budget::OverBudget;
 pub use data::{Batch, Inputs, Metric, Targets};
 pub use error::Error;
 pub use likelihood::Likelihood;

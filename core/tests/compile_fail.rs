@@ -10,7 +10,7 @@ const MISTAKES: [(&str, &str); 6] = [
         "one_class",
         "a categorical likelihood needs at least two outputs",
     ),
-    ("budget", "training needs more than 1000 bytes"),
+    ("budget", "more than the budget of 16384"),
     ("empty_tile", "a tile holds at least one example"),
     (
         "no_eigenvector",

@@ -17,8 +17,8 @@ use natgrad::optimizer::{
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{
-    Activation, Batch, Error, Likelihood, Metric, Mlp, Model, Pass, Plan, Room, ShapeError,
-    Storage, Trainer, Workspace,
+    Activation, Batch, Error, Likelihood, Metric, Mlp, Model, OverBudget, Pass, Plan, Room,
+    ShapeError, Storage, Trainer, Workspace,
 };
 
 type Natural<S, P, D> = NaturalGradient<f32, S, P, D>;
@@ -569,4 +569,45 @@ fn multiply_accumulates_of_a_step() {
 fn examples_of_weight_zero_cost_nothing() {
     let weights = [1.0, 0.0, 0.5, 0.0, 2.0];
     step_macs(batch().weighted(&weights), Metric::Same, 3, 3);
+}
+
+#[test]
+fn a_budget_of_ram() {
+    type Learner<const TILE: usize> = Trainer<'static, f32, NaturalGradient<f32>, TILE>;
+    let (model, stack) = (PLAN.model(), <NaturalGradient<f32> as Method<f32>>::STACK);
+    assert_eq!(Learner::<1>::stack(), stack);
+    assert_eq!(Learner::<4>::stack(), stack + 3 * 64);
+    let statics = Learner::<1>::bytes(&model, ROOM);
+    let needed = statics + stack;
+    assert_eq!(Learner::<1>::fits(&model, ROOM, needed), Ok(()));
+    let over = OverBudget {
+        statics,
+        stack,
+        budget: needed - 1,
+    };
+    assert_eq!(Learner::<1>::fits(&model, ROOM, needed - 1), Err(over));
+    assert_eq!(
+        over.to_string(),
+        format!(
+            "training takes {needed} bytes of RAM, {stack} of them stack: 1 more than the budget of {}",
+            needed - 1
+        )
+    );
+}
+
+#[test]
+fn the_longest_sentence_of_a_broken_budget_is_whole() {
+    let most = usize::MAX;
+    let over = OverBudget {
+        statics: most,
+        stack: most,
+        budget: 1_000_000_000,
+    };
+    let more = most - 1_000_000_000;
+    assert_eq!(
+        over.message().as_str(),
+        format!(
+            "training takes {most} bytes of RAM, {most} of them stack: {more} more than the budget of 1000000000"
+        )
+    );
 }

@@ -9,6 +9,7 @@ use natgrad::optimizer::{
     Newton, Plain, Sgd, Tonga,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
+use natgrad_tests::on_target::budgets;
 use natgrad_tests::root;
 
 type Natural<S, P, D> = NaturalGradient<f32, S, P, D>;
@@ -113,4 +114,16 @@ fn storage_tables_are_what_the_types_say() {
         let document = fs::read_to_string(root().join(page)).expect(page);
         assert_eq!(table(&document), expected, "{page}");
     }
+}
+
+#[test]
+fn the_table_of_costs_is_that_of_the_budgets() {
+    let page = fs::read_to_string(root().join("README.md")).expect("a page");
+    let (_, rest) = page.split_once("<!-- budgets -->\n").expect("a mark");
+    let (table, _) = rest.split_once("<!-- /budgets -->").expect("another");
+    let rows = budgets::read().unwrap();
+    assert!(
+        table == budgets::render(&rows),
+        "README.md holds another table than `cargo run -p natgrad-tests --bin on-target -- --table` prints"
+    );
 }

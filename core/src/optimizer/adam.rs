@@ -55,6 +55,8 @@ impl<T> sealed::Sealed for Adam<T> {}
 impl<T: Scalar> Method<T> for Adam<T> {
     const STORAGE: Storage = Storage::vectors(3).and(Pass::Gradient.storage());
 
+    const STACK: usize = 1152;
+
     const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
 
     // Looked at: five for the moments, and the bound. Written: those, two quotients, ηm and a root.

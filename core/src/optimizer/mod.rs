@@ -175,6 +175,11 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     /// Its memory beside the parameters: vectors that are kept between slices, and rows of a tile.
     const STORAGE: Storage;
 
+    /// The most stack of a step in bytes, below the frame that calls it, with `f32` on a 32-bit core and tiles
+    /// of one example; the network has no share in it. No language promises it: it is measured, on six
+    /// emulated cores and at `opt-level` 3 and `"s"`, and rounded up.
+    const STACK: usize;
+
     /// Its largest slice.
     const SLICE: Slice;
 

@@ -193,6 +193,8 @@ where
     const STORAGE: Storage =
         <NaturalGradient<T, S, P, D> as Method<T>>::STORAGE.and(Storage::vectors(1));
 
+    const STACK: usize = 4352;
+
     const SLICE: Slice =
         <NaturalGradient<T, S, P, D> as Method<T>>::SLICE.with_vectors(D::MACS + 2);
 

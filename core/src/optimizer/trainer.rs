@@ -1,6 +1,7 @@
 //! The trainer: parameters, workspace, method, and the step under way.
 
 use super::{Frame, Guarded, L2, Method, Progress, Report, Slice};
+use crate::budget::OverBudget;
 use crate::data::{Batch, DataError, Inputs, Labels, Metric, Targets, Weights};
 use crate::error::Error;
 use crate::kernels;
@@ -52,6 +53,9 @@ pub struct Trainer<'a, T: Scalar, M: Method<T>, const TILE: usize> {
     step: Option<Underway<'a, T, M::Step>>,
 }
 
+/// The stack of a further example in a tile, in bytes: the kernels of a step keep a few scalars for each.
+const STACK_PER_LANE: usize = 64;
+
 /// A step under way.
 #[derive(Debug)]
 struct Underway<'a, T, S> {
@@ -88,13 +92,50 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             .saturating_add(room.len(model, M::METRIC_LABELS))
     }
 
-    /// The memory of training in bytes: parameters, workspace and the trainer itself; the stack is not
-    /// counted.
+    /// The static memory of training in bytes: parameters, workspace and the trainer itself.
+    /// [`Trainer::fits`] adds the stack to it.
     pub const fn bytes(model: &Model<'_>, room: Room) -> usize {
         let scalars = model
             .params()
             .saturating_add(Self::workspace_len(model, room));
         size_of::<Self>().saturating_add(scalars.saturating_mul(size_of::<T>()))
+    }
+
+    /// The most stack in bytes below the frame that calls a step or a slice of one, whatever the network: for
+    /// `f32` on a 32-bit core, at `opt-level` 3 or `"s"` ([`Method::STACK`]).
+    pub const fn stack() -> usize {
+        M::STACK.saturating_add(STACK_PER_LANE.saturating_mul(TILE.saturating_sub(1)))
+    }
+
+    /// Whether training takes at most `budget` bytes of RAM: [`Trainer::bytes`] and [`Trainer::stack`]. In a
+    /// `const`, a plan that breaks its budget does not build:
+    ///
+    /// ```compile_fail
+    /// use natgrad::{Activation, Likelihood, Plan, Room, Trainer, optimizer::Adam};
+    ///
+    /// const PLAN: Plan<3> = match Plan::new([8, 16, 4], Activation::Tanh, Likelihood::Gaussian) {
+    ///     Ok(plan) => plan,
+    ///     Err(error) => panic!("{}", error.message()),
+    /// };
+    /// const _: () = match Trainer::<f32, Adam<f32>, 1>::fits(&PLAN.model(), Room::NONE, 4000) {
+    ///     Ok(()) => {}
+    ///     Err(over) => panic!("{}", over.message().as_str()),
+    /// };
+    /// ```
+    ///
+    /// # Errors
+    /// [`OverBudget`], with the numbers.
+    pub const fn fits(model: &Model<'_>, room: Room, budget: usize) -> Result<(), OverBudget> {
+        let (statics, stack) = (Self::bytes(model, room), Self::stack());
+        if statics.saturating_add(stack) <= budget {
+            Ok(())
+        } else {
+            Err(OverBudget {
+                statics,
+                stack,
+                budget,
+            })
+        }
     }
 
     /// The most multiply-accumulates of one [`Trainer::advance`], whatever the batch; [`Slice`] says what is

@@ -7,9 +7,9 @@ const PLAN: Plan<3> = match Plan::new([64, 32, 10], Activation::Tanh, Likelihood
 };
 type Learner<'a> = Trainer<'a, f32, NaturalGradient<f32>, 1>;
 
-const _: () = assert!(
-    Learner::bytes(&PLAN.model(), Room::NONE) <= 1000,
-    "training needs more than 1000 bytes"
-);
+const _: () = match Learner::fits(&PLAN.model(), Room::NONE, 16 * 1024) {
+    Ok(()) => {}
+    Err(over) => panic!("{}", over.message().as_str()),
+};
 
 fn main() {}

@@ -8,10 +8,10 @@ const PLAN: Plan<3> = match Plan::new([4, 3, 2], Activation::Tanh, Likelihood::C
 type Learner<'a> = Trainer<'a, f32, NaturalGradient<f32>, 1>;
 const LEN: usize = Learner::workspace_len(&PLAN.model(), Room::NONE);
 
-const _: () = assert!(
-    Learner::bytes(&PLAN.model(), Room::NONE) <= 2000,
-    "training needs more than 2000 bytes"
-);
+const _: () = match Learner::fits(&PLAN.model(), Room::NONE, 8 * 1024) {
+    Ok(()) => {}
+    Err(over) => panic!("{}", over.message().as_str()),
+};
 
 static WORKSPACE: Workspace<f32, LEN> = Workspace::new();
 

@@ -17,4 +17,9 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets it");
     fs::copy(&map, Path::new(&out).join("memory.x")).expect("a memory map of the target");
     println!("cargo::rustc-link-search={out}");
+    let text = fs::read_to_string(&map).expect("it is there");
+    let ram = text.lines().find(|line| line.trim().starts_with("RAM "));
+    let length = ram.and_then(|line| line.rsplit_once(" = "));
+    let kib = length.and_then(|(_, length)| length.trim().strip_suffix('K'));
+    println!("cargo::rustc-env=RAM_KIB={}", kib.expect("KiB of RAM"));
 }

@@ -2,22 +2,28 @@
 //! against the host.
 #![forbid(unsafe_code)]
 
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
 
 use clap::builder::PossibleValue;
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use natgrad_tests::on_target::{
-    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, clean, control, examples, panics,
-    slices,
+    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, budgets, clean, control, examples,
+    linked, panics, slices,
 };
 
 /// Runs the firmware on emulated cores.
 #[derive(Parser)]
 #[command(name = "on-target")]
 struct Options {
-    /// Print the cores and the checks, and run nothing.
+    #[command(flatten)]
+    print: Print,
+
+    /// Take the measured costs for the budgets from now on.
     #[arg(long)]
-    list: bool,
+    record: bool,
 
     /// Only this core; may be given several times [default: all].
     #[arg(long = "core", value_name = "NAME", value_parser = named)]
@@ -32,18 +38,40 @@ struct Options {
     clean: bool,
 }
 
+/// What is printed in the place of a run.
+#[derive(Args)]
+struct Print {
+    /// Print the cores and the checks, and run nothing.
+    #[arg(long)]
+    list: bool,
+
+    /// Print the tables of the budgets as they stand in the README, and run nothing.
+    #[arg(long)]
+    table: bool,
+}
+
+impl Options {
+    fn wants(&self, check: Check) -> bool {
+        self.only.is_empty() || self.only.contains(&check)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Check {
     /// The library builds with its logs, the feature `defmt`.
     Defmt,
     /// 100 steps of every method end with the bits of the host.
     Bits,
+    /// Flash, RAM, stack and instructions of every method are within their budgets.
+    Budgets,
     /// No slice of any method takes more instructions than its bound.
     Slices,
     /// A control law in the learner's own thread is as punctual as the largest slice lets it be.
     Control,
     /// No public function of the library can panic.
     Panics,
+    /// No program holds code of a method that it does not name.
+    Linked,
     /// The examples do what they are for, with the known logs.
     Examples,
     /// What is refused is a typed error, logged by name, and changes nothing.
@@ -71,7 +99,7 @@ fn named(name: &str) -> Result<&'static Core, String> {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if options.list {
+    if options.print.list {
         for core in CORES {
             println!("{:4} {:30} {}", core.name, core.target, core.board);
         }
@@ -92,26 +120,60 @@ fn main() -> ExitCode {
 
 /// Whether nothing was missed.
 fn run(options: &Options) -> Result<bool, String> {
-    let all: Vec<&Core> = CORES.iter().collect();
-    let cores = if options.cores.is_empty() {
-        &all
-    } else {
-        &options.cores
-    };
-    let wanted = |check| options.only.is_empty() || options.only.contains(&check);
+    if options.print.table {
+        print!("{}", budgets::render(&budgets::read()?));
+        return Ok(true);
+    }
+    let cores: Vec<&Core> = CORES
+        .iter()
+        .filter(|core| options.cores.is_empty() || options.cores.contains(core))
+        .collect();
     let host = bits::host_runs()?;
     println!("core target                         profile check    result");
     let mut good = true;
     for profile in ["dev", "release"]
         .into_iter()
-        .filter(|_| wanted(Check::Bits))
+        .filter(|_| options.wants(Check::Bits))
     {
         let verdict = bits::check_host(profile, &host);
         good &= row("host", "", profile, Check::Bits, &verdict);
     }
-    for (place, &core) in cores.iter().enumerate() {
+
+    // An emulator keeps one processor busy: while it does, the next target is built on the others.
+    let targets = Mutex::new(cores.chunk_by(|one, other| one.target == other.target));
+    let next = || targets.lock().ok()?.next();
+    let work = || {
+        let mut good = true;
+        while let Some(cores) = next() {
+            good &= run_target(cores, options, &host)?;
+        }
+        Ok(good)
+    };
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let verdicts: Vec<Result<bool, String>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let verdicts = workers.into_iter().map(|worker| {
+            let verdict = worker.join();
+            verdict.unwrap_or_else(|_| Err("a check panicked".into()))
+        });
+        verdicts.collect()
+    });
+    for verdict in verdicts {
+        good &= verdict?;
+    }
+    Ok(good)
+}
+
+/// All checks on the cores of one target; whether nothing was missed.
+fn run_target(
+    cores: &[&'static Core],
+    options: &Options,
+    host: &[bits::Run],
+) -> Result<bool, String> {
+    let mut good = true;
+    for &core in cores {
         let toolchain = &Toolchain::find(core)?;
-        if wanted(Check::Defmt) {
+        if options.wants(Check::Defmt) {
             let result = toolchain.build_with_defmt(core).map(|()| "builds".into());
             good &= row(core.name, core.target, "release", Check::Defmt, &result);
         }
@@ -122,23 +184,30 @@ fn run(options: &Options) -> Result<bool, String> {
                 toolchain,
             };
             let mut judge = |check, verdict: &dyn Fn() -> Verdict| {
-                if wanted(check) {
+                if options.wants(check) {
                     good &= row(core.name, core.target, profile, check, &verdict());
                 }
             };
-            judge(Check::Bits, &|| bits::check(&build, &host));
+            judge(Check::Bits, &|| bits::check(&build, host));
             judge(Check::Panics, &|| panics::check(&build));
             judge(Check::Slices, &|| slices::check(&build));
             judge(Check::Control, &|| control::check(&build));
+            judge(Check::Budgets, &|| {
+                if options.record {
+                    budgets::record(&build)
+                } else {
+                    budgets::check(&build)
+                }
+            });
+            judge(Check::Linked, &|| linked::check(&build));
             judge(Check::Examples, &|| examples::check_examples(&build));
             judge(Check::Errors, &|| {
                 examples::check(&build, &examples::ERRORS)
             });
         }
-        let next = cores.get(place + 1);
-        if options.clean && next.is_none_or(|next| next.target != core.target) {
-            clean(core)?;
-        }
+    }
+    if let (true, Some(core)) = (options.clean, cores.first()) {
+        clean(core)?;
     }
     Ok(good)
 }

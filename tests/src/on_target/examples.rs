@@ -18,8 +18,7 @@ pub const ERRORS: [&str; 1] = ["errors"];
 /// # Errors
 /// As [`check`].
 pub fn check_examples(build: &Build<'_>) -> Verdict {
-    let emulated = !build.core.target.ends_with("eabihf");
-    if emulated && build.profile != PROFILES[0] {
+    if build.core.emulates_floats() && build.profile != PROFILES[0] {
         let only = PROFILES[0];
         return Ok(format!("not run: floats are emulated, see {only}"));
     }

@@ -4,8 +4,11 @@
 //! A check is a file, and says yes or no in a sentence ([`Verdict`]) about one core and one profile.
 
 pub mod bits;
+pub mod budgets;
 pub mod control;
+mod debug;
 pub mod examples;
+pub mod linked;
 mod log;
 pub mod panics;
 pub mod slices;
@@ -29,6 +32,13 @@ pub struct Core {
     emulator: &'static str,
     /// What the emulator has to be told beside the board.
     options: &'static [&'static str],
+}
+
+impl Core {
+    /// Whether it has no floating-point unit.
+    fn emulates_floats(&self) -> bool {
+        !self.target.ends_with("eabihf")
+    }
 }
 
 const fn arm(name: &'static str, target: &'static str, board: &'static str) -> Core {

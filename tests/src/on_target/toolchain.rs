@@ -68,6 +68,25 @@ impl Toolchain {
         }
     }
 
+    /// The release of the compiler, without its patches: 1.96.
+    ///
+    /// # Errors
+    /// A sentence, when the compiler does not say.
+    pub(super) fn release(&self) -> Result<String, String> {
+        let compiler = match self {
+            Self::Installed => Path::new("rustc"),
+            Self::FromSource { compiler, .. } => compiler,
+        };
+        let output = Command::new(compiler).arg("--version").output();
+        let output = output.map_err(|error| format!("{}: {error}", compiler.display()))?;
+        let version = String::from_utf8_lossy(&output.stdout);
+        let mut numbers = version.split_whitespace().nth(1).unwrap_or("").split('.');
+        match (numbers.next(), numbers.next()) {
+            (Some(major), Some(minor)) => Ok(format!("{major}.{minor}")),
+            _ => Err(format!("{} does not say its version", compiler.display())),
+        }
+    }
+
     /// Cargo, to build for a core from the folder `place`.
     fn cargo(&self, core: &Core, place: &Path, words: &[&str]) -> Command {
         let mut cargo = cargo("build", place);

@@ -185,6 +185,8 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
         .with_scalars((3 * Self::BASIS + 6) * Self::BASIS)
         .and(Pass::Product.storage());
 
+    const STACK: usize = 3328;
+
     const SLICE: Slice = Slice::new(Pass::Product, P::FISHER || P::SQUARES, GRADIENT_MACS)
         .with_vectors(P::MACS + 1)
         .with_scalars(Eigen::rotation_macs(Self::BASIS));

@@ -231,6 +231,8 @@ where
 {
     const STORAGE: Storage = Storage::vectors(Self::VECTORS).and(C::PASS.storage());
 
+    const STACK: usize = 3840;
+
     const SLICE: Slice = Slice::new(C::PASS, Self::FISHER || P::SQUARES, GRADIENT_MACS + 1)
         .with_vectors(S::MACS)
         .with_vectors(P::MACS + 1)

@@ -1,46 +1,77 @@
 //! The time of an emulator that takes one nanosecond for every instruction.
 
-/// A counter that runs with that time, and the difference of two looks at it.
-pub struct Clock(#[cfg(target_arch = "arm")] cortex_m::peripheral::SYST);
+/// A clock that runs with that time, and sees it pass when it is looked at: often enough that its counter does
+/// not come round in between.
+#[derive(Debug)]
+pub struct Clock {
+    last: u32,
+    ticks: u64,
+}
 
-#[cfg(target_arch = "arm")]
 impl Clock {
-    /// SysTick counts down its 24 bits, from the processor's clock.
-    const LAST: u32 = 0x00FF_FFFF;
-
-    /// Starts it. There is one.
-    pub fn start() -> Option<Self> {
-        let mut clock = cortex_m::Peripherals::take()?.SYST;
-        clock.set_clock_source(cortex_m::peripheral::syst::SystClkSource::Core);
-        clock.set_reload(Self::LAST);
-        clock.clear_current();
-        clock.enable_counter();
-        Some(Self(clock))
+    /// A clock that shows 0.
+    pub fn start() -> Self {
+        counter::start();
+        Self {
+            last: counter::read(),
+            ticks: 0,
+        }
     }
 
-    /// The ticks that `run` takes, which must be fewer than 2²⁴.
+    /// What it shows now, in ticks of the board.
+    #[inline(always)]
+    pub fn look(&mut self) -> u64 {
+        let now = counter::read();
+        self.ticks += u64::from(now.wrapping_sub(self.last) & counter::LAST);
+        self.last = now;
+        self.ticks
+    }
+
+    /// The ticks that `run` takes, without coming round.
     #[inline(always)]
     pub fn ticks(&mut self, run: impl FnOnce()) -> u32 {
-        let before = cortex_m::peripheral::SYST::get_current();
+        let before = self.look();
         run();
-        let after = cortex_m::peripheral::SYST::get_current();
-        before.wrapping_sub(after) & Self::LAST
+        (self.look() - before) as u32
     }
 }
 
-#[cfg(target_arch = "riscv32")]
-impl Clock {
-    /// Starts it: it runs anyway.
-    pub fn start() -> Option<Self> {
-        Some(Self())
+/// SysTick, which counts 24 bits of the processor's clock, and comes round after half a second or more.
+#[cfg(target_arch = "arm")]
+mod counter {
+    use cortex_m::Peripherals;
+    use cortex_m::peripheral::SYST;
+    use cortex_m::peripheral::syst::SystClkSource;
+
+    pub(super) const LAST: u32 = 0x00FF_FFFF;
+
+    pub(super) fn start() {
+        if let Some(Peripherals {
+            SYST: mut timer, ..
+        }) = Peripherals::take()
+        {
+            timer.set_clock_source(SystClkSource::Core);
+            timer.set_reload(LAST);
+            timer.clear_current();
+            timer.enable_counter();
+        }
     }
 
-    /// The instructions that `run` takes, which must be fewer than 2³².
     #[inline(always)]
-    pub fn ticks(&mut self, run: impl FnOnce()) -> u32 {
-        let before = riscv::register::minstret::read();
-        run();
-        let after = riscv::register::minstret::read();
-        after.wrapping_sub(before) as u32
+    pub(super) fn read() -> u32 {
+        LAST - SYST::get_current()
+    }
+}
+
+/// The instructions that have retired, a tick for each.
+#[cfg(target_arch = "riscv32")]
+mod counter {
+    pub(super) const LAST: u32 = u32::MAX;
+
+    pub(super) fn start() {}
+
+    #[inline(always)]
+    pub(super) fn read() -> u32 {
+        riscv::register::minstret::read() as u32
     }
 }

@@ -2,6 +2,7 @@
 #![no_std]
 
 mod clock;
+pub mod stack;
 mod ticks;
 
 pub use clock::Clock;
@@ -18,6 +19,12 @@ use portable_atomic as _;
 #[cfg(target_arch = "riscv32")]
 use riscv as _;
 
+/// The board's RAM in bytes.
+pub const RAM: usize = match usize::from_str_radix(env!("RAM_KIB"), 10) {
+    Ok(kib) => 1024 * kib,
+    Err(_) => panic!("the memory map gives the RAM in KiB"),
+};
+
 /// The panic handler of a program that may have one: prints where, and exits with 1.
 #[macro_export]
 macro_rules! print_panics {
@@ -25,6 +32,17 @@ macro_rules! print_panics {
         #[panic_handler]
         fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
             $crate::println!("{info}");
+            $crate::process::exit(1)
+        }
+    };
+}
+
+/// The panic handler of a program whose size counts: exits with 1.
+#[macro_export]
+macro_rules! silent_panics {
+    () => {
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
             $crate::process::exit(1)
         }
     };

@@ -4,9 +4,11 @@ use core::error::Error as _;
 use core::fmt::{self, Display, Write};
 use core::hint::black_box;
 
+use natgrad::budget::Sentence;
 use natgrad::data::{DataError, Labels};
 use natgrad::{
-    Activation, Error, Likelihood, Model, Pass, Plan, PlanError, Room, ShapeError, Storage,
+    Activation, Error, Likelihood, Model, OverBudget, Pass, Plan, PlanError, Room, ShapeError,
+    Storage,
 };
 
 use crate::{count, slice, used};
@@ -117,6 +119,13 @@ fn errors() {
     });
     let data = black_box(DataError::Empty);
     used(PlanError::message(&plan));
+    let over = black_box(OverBudget {
+        statics: count(),
+        stack: count(),
+        budget: count(),
+    });
+    let sentence = black_box(OverBudget::message(&over));
+    used(Sentence::as_str(&sentence));
     used(Error::from(plan));
     used(Error::from(shape));
     used(Error::from(data));
@@ -124,6 +133,7 @@ fn errors() {
     used(error.source());
     print(|f| <PlanError as Display>::fmt(&plan, f));
     print(|f| <ShapeError as Display>::fmt(&shape, f));
+    print(|f| <OverBudget as Display>::fmt(&over, f));
     print(|f| <DataError as Display>::fmt(&data, f));
     print(|f| <Error as Display>::fmt(&error, f));
 }

@@ -107,6 +107,8 @@ fn trainer<T: Scalar, M: Method<T> + Copy, const TILE: usize>(
     let model = model()?;
     used(Trainer::<T, M, TILE>::workspace_len(&model, room()));
     used(Trainer::<T, M, TILE>::bytes(&model, room()));
+    used(Trainer::<T, M, TILE>::stack());
+    used(Trainer::<T, M, TILE>::fits(&model, room(), count()));
     used(Trainer::<T, M, TILE>::slice_macs(&model));
     used(Trainer::<T, M, TILE>::slice_units(&model));
     used(Trainer::<T, M, TILE>::finish_macs(&model));

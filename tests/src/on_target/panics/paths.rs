@@ -12,10 +12,10 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use addr2line::Context;
-use addr2line::gimli::{self, Dwarf, EndianSlice, LittleEndian, SectionId};
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind};
 use rustc_demangle::demangle;
+
+use crate::on_target::debug::{Debug, Frame, frames, information, is_library};
 
 /// A line outside of Rust's library that can panic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub(super) fn places(program: &Path) -> Result<Vec<Place>, String> {
     let unreadable = |error: &dyn fmt::Display| format!("{}: {error}", program.display());
     let bytes = fs::read(program).map_err(|error| unreadable(&error))?;
     let file = object::File::parse(&*bytes).map_err(|error| unreadable(&error))?;
-    let debug = debug_information(&file).map_err(|error| unreadable(&error))?;
+    let debug = information(&file).map_err(|error| unreadable(&error))?;
     let references = references(&file);
     if references.is_empty() {
         return Err(unreadable(&"the linker kept no relocation"));
@@ -81,18 +81,6 @@ pub(super) fn places(program: &Path) -> Result<Vec<Place>, String> {
         }
     }
     Ok(places.into_iter().collect())
-}
-
-type Debug<'d> = Context<EndianSlice<'d, LittleEndian>>;
-
-/// The debug information as it is: the linker has already applied the relocations that it kept.
-fn debug_information<'d>(file: &object::File<'d>) -> Result<Debug<'d>, gimli::Error> {
-    let section = |id: SectionId| -> Result<_, gimli::Error> {
-        let section = file.section_by_name(id.name());
-        let data = section.and_then(|section| section.data().ok());
-        Ok(EndianSlice::new(data.unwrap_or(&[]), LittleEndian))
-    };
-    Context::from_dwarf(Dwarf::load(section)?)
 }
 
 /// What `defmt`'s `panic!` and `unwrap!` call, and what that is unless a program has its own. Its linker script keeps
@@ -147,28 +135,20 @@ fn references(file: &object::File<'_>) -> Vec<Reference> {
 
 /// The innermost line of a reference that is not of Rust's library; none, when all are.
 fn responsible(debug: &Debug<'_>, reference: &Reference) -> Option<Place> {
-    let mut known = false;
-    let mut frames = debug.find_frames(reference.at).skip_all_loads().ok()?;
-    while let Ok(Some(frame)) = frames.next() {
-        let Some(file) = frame.location.as_ref().and_then(|location| location.file) else {
-            continue;
-        };
-        known = true;
-        if !is_library(Path::new(file)) {
-            let function = frame
-                .function
-                .as_ref()
-                .and_then(|name| name.raw_name().ok());
+    let frames = frames(debug, reference.at);
+    let known = !frames.is_empty();
+    for Frame {
+        function,
+        file,
+        line,
+    } in frames
+    {
+        if !is_library(&file) {
+            let function = function.unwrap_or_else(|| format!("{:#}", demangle(&reference.from)));
             return Some(Place {
-                function: format!(
-                    "{:#}",
-                    demangle(function.as_deref().unwrap_or(&reference.from))
-                ),
-                file: file.into(),
-                line: frame
-                    .location
-                    .and_then(|location| location.line)
-                    .unwrap_or(0),
+                function,
+                file,
+                line,
             });
         }
     }
@@ -181,31 +161,9 @@ fn responsible(debug: &Debug<'_>, reference: &Reference) -> Option<Place> {
     })
 }
 
-/// Whether a file is part of Rust's library, as it is named in the debug information of any toolchain.
-fn is_library(file: &Path) -> bool {
-    let parts: Vec<_> = file.iter().collect();
-    parts.windows(2).any(|pair| {
-        pair[0] == "library"
-            && ["core", "alloc", "compiler-builtins"]
-                .iter()
-                .any(|part| pair[1] == *part)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::{is_library, is_panic};
-
-    #[test]
-    fn the_library_of_any_toolchain_is_known() {
-        let ours = "/rustc/59807616/library/core/src/slice/index.rs";
-        assert!(is_library(Path::new(ours)));
-        assert!(!is_library(Path::new(
-            "/home/library/natgrad/core/src/dense.rs"
-        )));
-    }
+    use super::is_panic;
 
     #[test]
     fn panics_are_known_by_their_symbols() {

@@ -1,0 +1,5 @@
+//! Truncated Newton.
+#![no_std]
+#![no_main]
+
+costs::program!(natgrad::optimizer::Newton<f32> = Default::default());
