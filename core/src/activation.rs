@@ -72,6 +72,20 @@ impl Activation {
         }
     }
 
+    /// z ← φ(z), for many.
+    pub(crate) fn apply<T: Scalar>(self, values: &mut [T]) {
+        if self != Self::Identity {
+            map(values, |z| self.value(z));
+        }
+    }
+
+    /// x ← φ′(z) x from a = φ(z), for many.
+    pub(crate) fn scale_by_slope<T: Scalar>(self, values: &[T], out: &mut [T]) {
+        if self != Self::Identity {
+            scale(out, values, |a| self.slope(a));
+        }
+    }
+
     /// (H Rz, RzᵀH Rz) of one unit that is read as an output of its own, from a = φ(z) and Ra = φ′Rz: the
     /// metric of structural damping.
     ///
@@ -106,6 +120,20 @@ impl Activation {
             Self::Softplus => (-a).exponential(),
             Self::Relu | Self::Identity => T::ZERO,
         }
+    }
+}
+
+/// x ← f(x).
+fn map<T: Scalar>(values: &mut [T], f: impl Fn(T) -> T) {
+    for value in values {
+        *value = f(*value);
+    }
+}
+
+/// x ← f(a) x.
+fn scale<T: Scalar>(out: &mut [T], values: &[T], f: impl Fn(T) -> T) {
+    for (x, &a) in out.iter_mut().zip(values) {
+        *x *= f(a);
     }
 }
 

@@ -217,13 +217,19 @@ impl<'a, T: Scalar> Batch<'a, T> {
         if weight == T::ZERO {
             return Ok(weight);
         }
-        let mut bad = None;
-        self.inputs.read(example, model.dim_in(), |feature, x| {
-            if !x.is_finite() && bad.is_none() {
-                bad = Some(feature);
-            }
+        // One comparison for all of them: times zero, a number that is not finite is not zero.
+        let mut taint = T::ZERO;
+        self.inputs.read(example, model.dim_in(), |_, x| {
+            taint += x * T::ZERO;
         });
-        if let Some(feature) = bad {
+        if taint != T::ZERO {
+            let mut first = None;
+            self.inputs.read(example, model.dim_in(), |feature, x| {
+                if !x.is_finite() && first.is_none() {
+                    first = Some(feature);
+                }
+            });
+            let feature = first.unwrap_or(0);
             return Err(DataError::Input { example, feature });
         }
         if matches!(labels, Labels::Needed) {

@@ -77,10 +77,10 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             if let Some(scale) = self.scale.get_mut(lane) {
                 *scale = weight / total;
             }
-            let activations = &mut *self.activations;
-            batch.read_inputs(model, example, |i, x| put(activations, i, lane, x));
-            let targets = &mut *self.targets;
-            batch.read_targets(model, example, |k, t| put(targets, k, lane, t));
+            let mut rows = self.activations.iter_mut();
+            batch.read_inputs(model, example, |_, x| put(rows.next(), lane, x));
+            let mut rows = self.targets.iter_mut();
+            batch.read_targets(model, example, |_, t| put(rows.next(), lane, t));
             lane += 1;
         }
         self.lanes = lane;
@@ -97,10 +97,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         for layer in layers(model, params) {
             let out = rest.take(layer.fan_out);
             kernels::affine(layer.weights, layer.bias, input, out);
-            let activation = model.activation(layer.index);
-            if activation != Activation::Identity {
-                apply(out, |z| activation.value(z));
-            }
+            model.activation(layer.index).apply(out.as_flattened_mut());
             input = out;
         }
     }
@@ -137,9 +134,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             }
             kernels::copy(out, kept);
             let activation = model.activation(layer.index);
-            if activation != Activation::Identity {
-                scale_rows(out, value, |a| activation.slope(a));
-            }
+            activation.scale_by_slope(value.as_flattened(), out.as_flattened_mut());
             (input, input_tangent) = (value, out);
         }
     }
@@ -264,7 +259,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             };
             rest = tail;
             for (k, &value) in row.iter().enumerate() {
-                put(seeds, k, lane, value);
+                put(seeds.get_mut(k), lane, value);
             }
         }
     }
@@ -357,9 +352,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
                 let below = lower.get_mut(..layer.fan_in).unwrap_or(&mut []);
                 kernels::fill([T::ZERO; TILE], below);
                 kernels::add_transposed(layer.weights, seeds, below);
-                if activation != Activation::Identity {
-                    scale_rows(below, input, |a| activation.slope(a));
-                }
+                activation.scale_by_slope(input.as_flattened(), below.as_flattened_mut());
                 let units = Units {
                     activation,
                     values: input,
@@ -526,8 +519,8 @@ impl<T: Scalar, const TILE: usize> Units<'_, T, TILE> {
     }
 }
 
-fn put<T, const TILE: usize>(rows: &mut [[T; TILE]], row: usize, lane: usize, value: T) {
-    if let Some(slot) = rows.get_mut(row).and_then(|row| row.get_mut(lane)) {
+fn put<T, const TILE: usize>(row: Option<&mut [T; TILE]>, lane: usize, value: T) {
+    if let Some(slot) = row.and_then(|row| row.get_mut(lane)) {
         *slot = value;
     }
 }
@@ -541,27 +534,6 @@ fn inner<T: Scalar, const TILE: usize>(x: &[[T; TILE]], y: &[[T; TILE]], lane: u
         }
     }
     sum
-}
-
-fn apply<T: Scalar, const TILE: usize>(rows: &mut [[T; TILE]], f: impl Fn(T) -> T) {
-    for value in rows.as_flattened_mut() {
-        *value = f(*value);
-    }
-}
-
-/// rows = f(values) ∘ rows.
-fn scale_rows<T: Scalar, const TILE: usize>(
-    rows: &mut [[T; TILE]],
-    values: &[[T; TILE]],
-    f: impl Fn(T) -> T,
-) {
-    for (row, &value) in rows
-        .as_flattened_mut()
-        .iter_mut()
-        .zip(values.as_flattened())
-    {
-        *row *= f(value);
-    }
 }
 
 /// Takes the first `len` rows off `rest`.

@@ -59,8 +59,8 @@ impl<T: Scalar> Method<T> for Adam<T> {
 
     const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
 
-    // Looked at: five for the moments, and the bound. Written: those, two quotients, ηm and a root.
-    const FINISH: usize = 6 + 8 + ROOT_MACS;
+    // Looked at: five for the moments, the bound, and twice times zero. Written: five, two quotients, ηm and a root.
+    const FINISH: usize = 8 + 8 + ROOT_MACS;
 
     type State = AdamState<T>;
 
@@ -132,14 +132,15 @@ impl<T: Scalar> Method<T> for Adam<T> {
 
         // √v̂ + ε ≥ ε, so that twice η|m|/ε is above every |change|, rounded as it may be: no root is needed to know
         // that none of them leaves the range.
+        // Times zero, what is not finite is not zero.
         let steepest = (rate + rate) / epsilon;
-        let mut finite = true;
+        let mut taint = T::ZERO;
         let old = first.iter().zip(second.iter());
         for ((&g, &p), (&m, &v)) in gradient.iter().zip(params.iter()).zip(old) {
             let (m, v) = moments(g, m, v);
-            finite &= v.is_finite() & (p.abs() + m.abs() * steepest).is_finite();
+            taint += v * T::ZERO + (p.abs() + m.abs() * steepest) * T::ZERO;
         }
-        if !finite {
+        if taint != T::ZERO {
             return Err(Error::NonFiniteUpdate);
         }
         let old = first.iter_mut().zip(second);
