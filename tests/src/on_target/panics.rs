@@ -52,9 +52,14 @@ pub fn check(build: &Build<'_>) -> Verdict {
     for (_, program) in &calls {
         none(program, &places(&build.image(program))?)?;
     }
+    let names = programs
+        .iter()
+        .flat_map(|(package, program)| [package, program]);
+    let crates: Vec<String> = names.map(|name| name.replace('-', "_")).collect();
     for (package, program) in &others {
         build.package(package)?;
-        none(program, &of_library(places(&build.image(program))?))?;
+        let places = places(&build.image(program))?;
+        none(program, &of_library(&crates, places))?;
     }
     let (free, others) = (calls.len(), others.len());
     Ok(format!(
@@ -113,13 +118,18 @@ const AROUND: [&str; 4] = [
     "crc32fast-",
 ];
 
-/// The places that are neither the firmware's own nor of what it stands on [beside the library](AROUND): those of
-/// the library and of its dependencies, and any that nobody has thought of.
-fn of_library(mut places: Vec<Place>) -> Vec<Place> {
-    places.retain(|Place { file, .. }| {
-        let mut folders = file.iter().filter_map(OsStr::to_str);
+/// The places that are neither the firmware's own, in one of its `crates`, nor of what it stands on [beside the
+/// library](AROUND): those of the library and of its dependencies, and any that nobody has thought of.
+fn of_library(crates: &[String], mut places: Vec<Place>) -> Vec<Place> {
+    places.retain(|place| {
+        // Instructions that come from several lines have line 0, and the file of any of them.
+        if place.line == 0 {
+            let of = place.function.split_once("::");
+            return !of.is_some_and(|(of, _)| crates.iter().any(|own| own == of));
+        }
+        let mut folders = place.file.iter().filter_map(OsStr::to_str);
         let around = folders.any(|folder| AROUND.iter().any(|name| folder.starts_with(name)));
-        !around && !is_below(file, &firmware())
+        !around && !is_below(&place.file, &firmware())
     });
     places
 }
@@ -155,13 +165,26 @@ mod tests {
         let own = place(firmware().join("board/src/lib.rs"));
         let console = place("registry/semihosting-0.1.25/src/io.rs".into());
         let log = place("registry/defmt-semihosting-0.4.0/src/lib.rs".into());
-        assert_eq!(of_library(vec![own, console, log]), []);
+        assert_eq!(of_library(&[], vec![own, console, log]), []);
         let library = place(firmware().join("../../core/src/lib.rs"));
         let dependency = place("registry/heapless-0.9.3/src/vec.rs".into());
         let format = place("registry/defmt-1.2.0/src/lib.rs".into());
         let unknown = place("".into());
         let all = vec![library, dependency, format, unknown];
-        assert_eq!(of_library(all.clone()), all);
+        assert_eq!(of_library(&[], all.clone()), all);
+    }
+
+    #[test]
+    fn where_no_line_is_known_the_function_tells() {
+        let merged = |function: &str| Place {
+            function: function.into(),
+            line: 0,
+            ..place(firmware().join("../../core/src/lib.rs"))
+        };
+        let crates = ["slices".to_string()];
+        assert_eq!(of_library(&crates, vec![merged("slices::batch")]), []);
+        let library = vec![merged("natgrad::kernels::dot")];
+        assert_eq!(of_library(&crates, library.clone()), library);
     }
 
     #[test]

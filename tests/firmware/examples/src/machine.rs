@@ -86,7 +86,9 @@ impl Score {
     /// Counts a round.
     pub fn count(&mut self, fault: Option<Fault>, flagged: bool) {
         if let Some(fault) = fault {
-            self.found[fault as usize] += u32::from(flagged);
+            if let Some(found) = self.found.get_mut(fault as usize) {
+                *found += u32::from(flagged);
+            }
         } else {
             self.normal += 1;
             self.false_alarms += u32::from(flagged);
