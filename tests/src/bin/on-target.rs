@@ -124,10 +124,12 @@ fn run(options: &Options) -> Result<bool, String> {
         print!("{}", budgets::render(&budgets::read()?));
         return Ok(true);
     }
-    let cores: Vec<&Core> = CORES
+    let mut cores: Vec<&Core> = CORES
         .iter()
         .filter(|core| options.cores.is_empty() || options.cores.contains(core))
         .collect();
+    // The slow ones first, so that the last target is not left alone for long.
+    cores.sort_by_key(|core| !core.emulates_floats());
     let host = bits::host_runs()?;
     println!("core target                         profile check    result");
     let mut good = true;
@@ -189,17 +191,17 @@ fn run_target(
                 }
             };
             judge(Check::Bits, &|| bits::check(&build, host));
-            judge(Check::Panics, &|| panics::check(&build));
+            judge(Check::Panics, &|| build.once(panics::check));
             judge(Check::Slices, &|| slices::check(&build));
             judge(Check::Control, &|| control::check(&build));
             judge(Check::Budgets, &|| {
-                if options.record {
-                    budgets::record(&build)
+                build.once(if options.record {
+                    budgets::record
                 } else {
-                    budgets::check(&build)
-                }
+                    budgets::check
+                })
             });
-            judge(Check::Linked, &|| linked::check(&build));
+            judge(Check::Linked, &|| build.once(linked::check));
             judge(Check::Examples, &|| examples::check_examples(&build));
             judge(Check::Errors, &|| {
                 examples::check(&build, &examples::ERRORS)

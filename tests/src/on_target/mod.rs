@@ -36,8 +36,14 @@ pub struct Core {
 
 impl Core {
     /// Whether it has no floating-point unit.
-    fn emulates_floats(&self) -> bool {
+    pub fn emulates_floats(&self) -> bool {
         !self.target.ends_with("eabihf")
+    }
+
+    /// The core that runs the very programs of this one, and is looked at in its place where only they matter.
+    fn stand_in(&self) -> Option<&'static Self> {
+        let first = CORES.iter().find(|first| first.target == self.target);
+        first.filter(|first| first.name != self.name)
     }
 }
 
@@ -85,6 +91,18 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
+    /// The verdict of a check that looks at programs, not at what a core makes of them: that of the core which has the
+    /// same ones, if there is one.
+    ///
+    /// # Errors
+    /// Those of the check.
+    pub fn once(&self, check: impl FnOnce(&Self) -> Verdict) -> Verdict {
+        match self.core.stand_in() {
+            Some(core) => Ok(format!("not run: the programs are those of {}", core.name)),
+            None => check(self),
+        }
+    }
+
     /// Builds all programs of a package of the firmware's workspace.
     ///
     /// # Errors
