@@ -14,11 +14,14 @@ pub mod panics;
 pub mod slices;
 mod toolchain;
 
+use std::io::{self, Read, Seek};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use toolchain::output_folder;
 pub use toolchain::{Toolchain, clean};
+use wait_timeout::ChildExt;
 
 /// A processor core, and the board on which it is emulated.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,10 +43,10 @@ impl Core {
         !self.target.ends_with("eabihf")
     }
 
-    /// The core that runs the very programs of this one, and is looked at in its place where only they matter.
-    fn stand_in(&self) -> Option<&'static Self> {
+    /// The first core of its target: what is known of programs and their instructions goes by its name.
+    fn first_of_target(&self) -> &str {
         let first = CORES.iter().find(|first| first.target == self.target);
-        first.filter(|first| first.name != self.name)
+        first.map_or(self.name, |first| first.name)
     }
 }
 
@@ -91,18 +94,6 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// The verdict of a check that looks at programs, not at what a core makes of them: that of the core which has the
-    /// same ones, if there is one.
-    ///
-    /// # Errors
-    /// Those of the check.
-    pub fn once(&self, check: impl FnOnce(&Self) -> Verdict) -> Verdict {
-        match self.core.stand_in() {
-            Some(core) => Ok(format!("not run: the programs are those of {}", core.name)),
-            None => check(self),
-        }
-    }
-
     /// Builds all programs of a package of the firmware's workspace.
     ///
     /// # Errors
@@ -149,14 +140,54 @@ impl Build<'_> {
     /// How a program ends on the emulated board, and what it has printed.
     fn emulate(&self, program: &str, options: &[&str]) -> Result<Output, String> {
         let core = self.core;
-        Command::new(core.emulator)
+        let mut emulator = Command::new(core.emulator);
+        emulator
             .args(["-machine", core.board, "-nographic"])
             .args(core.options)
             .args(options)
             .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
-            .arg(self.image(program))
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("{} does not run: {error}", core.emulator))
+            .arg(self.image(program));
+        let output = output_within(LIMIT, &mut emulator);
+        let output = output.map_err(|error| format!("{} does not run: {error}", core.emulator))?;
+        output.ok_or_else(|| format!("{program} has not ended after {LIMIT:?}"))
+    }
+}
+
+/// How long a program may run: the slowest takes a minute. One whose stack has run into its statics may never end.
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// How a command ends, and what it has printed; nothing when it has not ended in time, and was killed.
+fn output_within(limit: Duration, command: &mut Command) -> io::Result<Option<Output>> {
+    // A file takes whatever is printed; a pipe would have to be emptied meanwhile.
+    let mut printed = tempfile::tempfile()?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(printed.try_clone()?)
+        .spawn()?;
+    let Some(status) = child.wait_timeout(limit)? else {
+        child.kill()?;
+        child.wait()?;
+        return Ok(None);
+    };
+    let mut stdout = Vec::new();
+    printed.rewind()?;
+    printed.read_to_end(&mut stdout)?;
+    Ok(Some(Output {
+        status,
+        stdout,
+        stderr: Vec::new(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_kept_and_what_hangs_is_killed() {
+        let ended = output_within(LIMIT, Command::new("echo").arg("bits")).unwrap();
+        assert_eq!(ended.map(|output| output.stdout), Some(b"bits\n".to_vec()));
+        let hangs = output_within(Duration::from_millis(50), Command::new("sleep").arg("600"));
+        assert_eq!(hangs.unwrap(), None);
     }
 }

@@ -399,10 +399,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 };
             }
             Phase::Slope(row) => {
-                let slope = kernels::dot(gradient, dense::row(basis, n, *row));
-                dense::put(projected, 1, *row, 0, slope);
-                *row = row.saturating_add(1);
-                if *row >= count {
+                if project(gradient, basis, row, projected) >= count {
                     step.phase = Phase::Gather(0);
                 }
             }
@@ -498,10 +495,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 });
             }
             Phase::TrialSlope(row) => {
-                let slope = kernels::dot(gradient, dense::row(basis, n, *row));
-                dense::put(projected, 1, *row, 0, slope);
-                *row = row.saturating_add(1);
-                if *row >= count {
+                if project(gradient, basis, row, projected) >= count {
                     step.phase = Phase::Turn(0);
                 }
             }
@@ -624,6 +618,14 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
 /// The first `len` elements, or all of them.
 fn head<T>(memory: &mut [T], len: usize) -> &mut [T] {
     Arena::new(memory).take(len)
+}
+
+/// The slope along row `row` of the basis, into its place; the row behind it.
+fn project<T: Scalar>(gradient: &[T], basis: &[T], row: &mut usize, projected: &mut [T]) -> usize {
+    let slope = kernels::dot(gradient, dense::row(basis, gradient.len(), *row));
+    dense::put(projected, 1, *row, 0, slope);
+    *row = row.saturating_add(1);
+    *row
 }
 
 /// One term of point = θ + Σ cᵢvᵢ with c = Aᵀx, A being `change`; the first one starts it.

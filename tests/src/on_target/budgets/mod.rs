@@ -137,7 +137,7 @@ pub fn check(build: &Build<'_>) -> Verdict {
         }
     }
     let here = |budget: &&Row| {
-        budget.core == build.core.name
+        budget.core == build.core.first_of_target()
             && budget.profile == build.profile
             && !costs.iter().any(|cost| cost.key() == budget.key())
     };
@@ -177,7 +177,7 @@ pub fn record(build: &Build<'_>) -> Verdict {
     let Measured { costs, .. } = measure(build)?;
     let _file = FILE.lock().map_err(|error| error.to_string())?;
     let mut rows = if file().exists() { read()? } else { Vec::new() };
-    rows.retain(|row| row.core != build.core.name || row.profile != build.profile);
+    rows.retain(|row| row.core != build.core.first_of_target() || row.profile != build.profile);
     rows.extend(costs.iter().cloned());
     rows.sort_by_key(|row| {
         let place = |names: &[&str], name: &str| names.iter().position(|&known| known == name);
@@ -273,7 +273,7 @@ fn measure(build: &Build<'_>) -> Result<Measured, String> {
             hold_stack(&what, stack, bound)?;
             costs.push(Row {
                 rustc: rustc.clone(),
-                core: build.core.name.into(),
+                core: build.core.first_of_target().into(),
                 profile: build.profile.into(),
                 method: method.into(),
                 network: widths.into(),

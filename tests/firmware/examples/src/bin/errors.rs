@@ -65,6 +65,7 @@ fn refusals() -> Result<bool, Error> {
     let mut trainer = Learner::new(&PLAN, params, workspace, NaturalGradient::default())?;
     let mut theta = [0.0; PLAN.params()];
     theta.copy_from_slice(trainer.params());
+    let state = *trainer.state();
 
     // Samples.
     good &= refused(
@@ -101,8 +102,8 @@ fn refusals() -> Result<bool, Error> {
     good &= refused("a pull away from the anchor", trainer.regularise(pull));
 
     let bits = theta.iter().map(|x| x.to_bits());
-    let same = bits.eq(trainer.params().iter().map(|x| x.to_bits()));
-    defmt::info!("parameters as they were: {}", same);
+    let same = bits.eq(trainer.params().iter().map(|x| x.to_bits())) && *trainer.state() == state;
+    defmt::info!("parameters and state as they were: {}", same);
     let report = trainer.step(ring.batch(), Metric::Same)?;
     defmt::info!("the next good step: {}", report);
     Ok(good && same && trainer.params() != theta)
