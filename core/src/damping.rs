@@ -260,7 +260,7 @@ pub(crate) struct Evidence<T> {
     pub(crate) steps: u32,
 }
 
-impl<T: Scalar, D: DampingMetric<T>> Damping<T, D> {
+impl<T: Scalar, D> Damping<T, D> {
     /// λ after a step with that evidence, from the `current` λ.
     pub(crate) fn next(&self, current: T, evidence: Evidence<T>) -> T {
         let factor = match self.policy {
@@ -328,8 +328,8 @@ impl<T: Scalar, D: DampingMetric<T>> Damping<T, D> {
         }
     }
 
-    /// The door.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// The door, but for the metric.
+    pub(crate) fn check_policy(&self) -> Result<(), Error> {
         let positive = |x: T| x > T::ZERO && x.is_finite();
         if !(positive(self.floor) && positive(self.ceiling) && self.floor <= self.ceiling) {
             return Err(Error::Setting(
@@ -339,7 +339,6 @@ impl<T: Scalar, D: DampingMetric<T>> Damping<T, D> {
         if !positive(self.initial) {
             return Err(Error::Setting("the damping must be positive and finite"));
         }
-        self.metric.check()?;
         let factors = |raise: T, lower: T| {
             raise >= T::ONE && raise.is_finite() && lower > T::ZERO && lower <= T::ONE
         };
@@ -367,5 +366,13 @@ impl<T: Scalar, D: DampingMetric<T>> Damping<T, D> {
                 "the damping's policy needs thresholds in order, a raise of at least 1 and a lower between 0 and 1",
             ))
         }
+    }
+}
+
+impl<T: Scalar, D: DampingMetric<T>> Damping<T, D> {
+    /// The door.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.check_policy()?;
+        self.metric.check()
     }
 }

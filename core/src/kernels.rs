@@ -71,12 +71,12 @@ fn multiply_add<T: Scalar, const TILE: usize>(w: T, a: &[T; TILE], sum: &mut [T;
 /// The rest of the rows, one at a time.
 ///
 /// Not `chunks_exact`: with a length known only at run time it keeps a panic for 0.
-struct Rows<'a, T> {
+struct EachRow<'a, T> {
     rest: &'a [T],
     width: usize,
 }
 
-impl<'a, T> Iterator for Rows<'a, T> {
+impl<'a, T> Iterator for EachRow<'a, T> {
     type Item = &'a [T];
     fn next(&mut self) -> Option<&'a [T]> {
         let (row, rest) = self.rest.split_at_checked(self.width)?;
@@ -85,8 +85,8 @@ impl<'a, T> Iterator for Rows<'a, T> {
     }
 }
 
-fn rows<T>(matrix: &[T], width: usize) -> Rows<'_, T> {
-    Rows {
+fn rows<T>(matrix: &[T], width: usize) -> EachRow<'_, T> {
+    EachRow {
         rest: matrix,
         width,
     }

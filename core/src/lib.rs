@@ -56,6 +56,6 @@ pub use error::Error;
 pub use likelihood::Likelihood;
 pub use mlp::Mlp;
 pub use optimizer::Trainer;
-pub use plan::{Model, Pass, Plan, PlanError, Room, Storage};
+pub use plan::{DualStorage, Model, Pass, Plan, PlanError, Room, Storage};
 pub use scalar::Scalar;
 pub use workspace::{ShapeError, Workspace};

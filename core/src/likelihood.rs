@@ -11,6 +11,9 @@
 use crate::activation::{logistic, softplus};
 use crate::scalar::Scalar;
 
+#[cfg(test)]
+mod tests;
+
 /// What the logits z `[K]` mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -180,6 +183,125 @@ impl Likelihood {
         quad
     }
 
+    /// s with Qs = p − t, of one example: the residual in units of its deviation under the model.
+    ///
+    /// z − t; (p − t)/√(p(1 − p)); (p − t)/√p. From the logits and never from p, which underflows on exactly the
+    /// worst examples: √p = exp(½(z − lse)), and 1/√pₜ = exp(½(lse − zₜ)), an exponent that is capped at
+    /// [`STEEPEST`]. A Bernoulli's is −t e^{−z/2} + (1 − t) e^{z/2}.
+    pub(crate) fn whitened_residual<T: Scalar, const TILE: usize>(
+        self,
+        logits: &[[T; TILE]],
+        targets: &[[T; TILE]],
+        lane: usize,
+        out: &mut [T],
+    ) {
+        let steep = |x: T| x.smaller(T::of(STEEPEST)).exponential();
+        let pairs = logits
+            .iter()
+            .zip(targets)
+            .map(|(z, t)| (at(z, lane), at(t, lane)));
+        match self {
+            Self::Gaussian => {
+                for (s, (z, t)) in out.iter_mut().zip(pairs) {
+                    *s = z - t;
+                }
+            }
+            Self::Bernoulli => {
+                for (s, (z, t)) in out.iter_mut().zip(pairs) {
+                    let half = T::HALF * z;
+                    *s = (T::ONE - t) * steep(half) - t * steep(-half);
+                }
+            }
+            Self::Categorical => {
+                let (top, sum) = softmax_parts(logits, lane);
+                let lse = top + sum.logarithm();
+                for (k, (s, (z, t))) in out.iter_mut().zip(pairs).enumerate() {
+                    if t == T::ZERO {
+                        *s = (T::HALF * (z - lse)).exponential();
+                        continue;
+                    }
+                    // 1 − p as the sum of the others keeps its digits where p is near 1.
+                    let mut others = T::ZERO;
+                    for (other, z) in logits.iter().enumerate() {
+                        if other != k {
+                            others += (at(z, lane) - lse).exponential();
+                        }
+                    }
+                    let difference = (T::ONE - t) - others;
+                    *s = difference * steep(T::HALF * (lse - z));
+                }
+            }
+        }
+    }
+
+    /// seeds = scale · Qy of one example.
+    pub(crate) fn root_product<T: Scalar, const TILE: usize>(
+        self,
+        logits: &[[T; TILE]],
+        y: &[T],
+        scale: T,
+        seeds: &mut [[T; TILE]],
+        lane: usize,
+    ) {
+        match self {
+            Self::Gaussian => {
+                for (seed, &y) in seeds.iter_mut().zip(y) {
+                    set(seed, lane, scale * y);
+                }
+            }
+            Self::Bernoulli => {
+                for ((seed, z), &y) in seeds.iter_mut().zip(logits).zip(y) {
+                    let root = deviation(bernoulli_variance(at(z, lane)));
+                    set(seed, lane, scale * (root * y));
+                }
+            }
+            Self::Categorical => {
+                let (top, sum) = softmax_parts(logits, lane);
+                let mut along = T::ZERO;
+                for (z, &y) in logits.iter().zip(y) {
+                    along += deviation((at(z, lane) - top).exponential() / sum) * y;
+                }
+                for ((seed, z), &y) in seeds.iter_mut().zip(logits).zip(y) {
+                    let p = (at(z, lane) - top).exponential() / sum;
+                    set(seed, lane, scale * (deviation(p) * y - p * along));
+                }
+            }
+        }
+    }
+
+    /// Qᵀu of one example.
+    pub(crate) fn root_transposed<T: Scalar, const TILE: usize>(
+        self,
+        logits: &[[T; TILE]],
+        tangent: &[[T; TILE]],
+        lane: usize,
+        out: &mut [T],
+    ) {
+        match self {
+            Self::Gaussian => {
+                for (out, u) in out.iter_mut().zip(tangent) {
+                    *out = at(u, lane);
+                }
+            }
+            Self::Bernoulli => {
+                for ((out, z), u) in out.iter_mut().zip(logits).zip(tangent) {
+                    *out = deviation(bernoulli_variance(at(z, lane))) * at(u, lane);
+                }
+            }
+            Self::Categorical => {
+                let (top, sum) = softmax_parts(logits, lane);
+                let mut mean = T::ZERO;
+                for (z, u) in logits.iter().zip(tangent) {
+                    mean += (at(z, lane) - top).exponential() / sum * at(u, lane);
+                }
+                for ((out, z), u) in out.iter_mut().zip(logits).zip(tangent) {
+                    let p = (at(z, lane) - top).exponential() / sum;
+                    *out = deviation(p) * (at(u, lane) - mean);
+                }
+            }
+        }
+    }
+
     /// seeds = the `column`-th column of Q, with H = QQᵀ: what makes the diagonal of JᵀHJ exact with K
     /// backward passes, diag(JᵀHJ) = Σₖ (Jᵀqₖ)².
     ///
@@ -200,7 +322,7 @@ impl Likelihood {
             Self::Bernoulli => {
                 for (k, (seed, z)) in seeds.iter_mut().zip(logits).enumerate() {
                     let root = if k == column {
-                        bernoulli_variance(at(z, lane)).root()
+                        deviation(bernoulli_variance(at(z, lane)))
                     } else {
                         T::ZERO
                     };
@@ -210,7 +332,7 @@ impl Likelihood {
             Self::Categorical => {
                 let (top, sum) = softmax_parts(logits, lane);
                 let z = logits.get(column).map_or(T::ZERO, |row| at(row, lane));
-                let root = ((z - top).exponential() / sum).root();
+                let root = deviation((z - top).exponential() / sum);
                 for (k, (seed, z)) in seeds.iter_mut().zip(logits).enumerate() {
                     let p = (at(z, lane) - top).exponential() / sum;
                     let unit = if k == column { T::ONE } else { T::ZERO };
@@ -219,6 +341,18 @@ impl Likelihood {
             }
         }
     }
+}
+
+/// The largest exponent of a whitened residual: beyond it its square would leave the range of `f32`.
+const STEEPEST: f64 = 40.0;
+
+/// e^{−40}.
+const FAINTEST: f64 = 4.248_354_255_291_589e-18;
+
+/// √ of a probability or a variance in Q, at least e^{−[`STEEPEST`]}: the inverse of what a whitened residual is capped
+/// at, so that Qs stays p − t of the worst examples.
+fn deviation<T: Scalar>(variance: T) -> T {
+    variance.root().larger(T::of(FAINTEST))
 }
 
 /// p(1 − p) = e / (1 + e)² with e = e^{−|z|}: keeps its digits where p rounds to 0 or 1.

@@ -20,9 +20,9 @@ use natgrad::data::{Batch, Inputs, Metric, Samples};
 use natgrad::krylov::{Cg, Stop};
 use natgrad::line_search::{Decay, LineSearch, Trust};
 use natgrad::optimizer::{
-    Acceptance, Adam, Anchor, Centred, Full, HeldOut, KrylovDescent, L2, Local, Method, Momentum,
-    NatSgd, NaturalCg, NaturalGradient, Nesterov, Newton, Outcome, Plain, Report, Sgd,
-    StructuralHessianFree, Tonga,
+    Acceptance, Adam, Anchor, Centred, Full, Gram, HeldOut, KrylovDescent, L2, Local, Method,
+    Momentum, NatSgd, NaturalCg, NaturalGradient, Nesterov, Newton, Outcome, Plain, Report, Sgd,
+    StructuralHessianFree, Tonga, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Activation, Likelihood, Plan, Room, Scalar, Trainer, init};
@@ -623,6 +623,42 @@ case!(
     [0xf493_3a49, 0x65e1_79a5],
     Data::new(5, Activation::Logistic, Likelihood::Gaussian).anchored(),
     with(|it: &mut Self::M| it.natural.stop.iterations = 4),
+    fn metric(data: &Data<f32>) -> Metric<'_, f32> {
+        Metric::On(data.examples(29, 13))
+    }
+);
+
+case!(
+    gram,
+    f32,
+    Gram<f32, BATCH>,
+    [0x62d4_5aec, 0xbcdf_5242],
+    Data::new(5, Activation::Tanh, Likelihood::Categorical).weighted(),
+    Gram::default(),
+    fn metric(_: &Data<f32>) -> Metric<'_, f32> {
+        Metric::Same
+    }
+);
+
+case!(
+    gram_bare,
+    f64,
+    Gram<f64, BATCH, Tikhonov, Plain>,
+    [0x9f29_534e, 0x5a45_fa4c],
+    Data::new(5, Activation::Logistic, Likelihood::Bernoulli),
+    Gram::default(),
+    fn metric(_: &Data<f64>) -> Metric<'_, f64> {
+        Metric::Same
+    }
+);
+
+case!(
+    gram_woodbury,
+    f32,
+    Gram<f32, 13, Tikhonov, Momentum, Woodbury>,
+    [0x42ce_40f0, 0x33d6_aaaf],
+    Data::new(5, Activation::Tanh, Likelihood::Gaussian).anchored(),
+    Gram::default(),
     fn metric(data: &Data<f32>) -> Metric<'_, f32> {
         Metric::On(data.examples(29, 13))
     }

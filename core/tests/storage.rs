@@ -11,14 +11,14 @@ use natgrad::data::Labels;
 use natgrad::krylov::{Cg, Minres, MinresQlp, Solver};
 use natgrad::operator::LinearOperator;
 use natgrad::optimizer::{
-    Adam, Centred, Full, HessianFree, KrylovDescent, Local, Method, Momentum, NatSgd, NaturalCg,
-    NaturalGradient, Nesterov, Newton, Plain, Progress, Sgd, StructuralHessianFree, Tonga,
-    Uncentred,
+    Adam, Centred, Full, Gram, HessianFree, Kronecker, KrylovDescent, Local, Method, Momentum,
+    NatSgd, NaturalCg, NaturalGradient, Nesterov, Newton, Plain, Progress, Sgd,
+    StructuralHessianFree, Tonga, Uncentred, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{
-    Activation, Batch, Error, Likelihood, Metric, Mlp, Model, OverBudget, Pass, Plan, Room,
-    ShapeError, Storage, Trainer, Workspace,
+    Activation, Batch, DualStorage, Error, Likelihood, Metric, Mlp, Model, OverBudget, Pass, Plan,
+    Room, ShapeError, Storage, Trainer, Workspace,
 };
 
 type Natural<S, P, D> = NaturalGradient<f32, S, P, D>;
@@ -109,6 +109,10 @@ fn vectors_of_every_method() {
     assert_eq!(vectors::<KrylovDescent<f32, 3, Jacobi>>(), 8);
     assert_eq!(vectors::<KrylovDescent<f32, 3, Martens>>(), 8);
 
+    assert_eq!(vectors::<Gram<f32, 8, Tikhonov, Plain>>(), 1);
+    assert_eq!(vectors::<Gram<f32, 8>>(), 2);
+    assert_eq!(vectors::<Gram<f32, 8, Kronecker, Momentum, Woodbury>>(), 3);
+
     assert_eq!(<Cg as Solver<f32>>::VECTORS, 4);
     assert_eq!(<Cg<3> as Solver<f32>>::VECTORS, 7);
     assert_eq!(<Minres as Solver<f32>>::VECTORS, 6);
@@ -178,6 +182,11 @@ fn documented_tables() {
             && descent.ends_with("; and 3(K + 1)² + 6(K + 1) scalars"),
         "{descent}"
     );
+    // 1, and one for each of the two types.
+    assert_eq!(
+        cell(methods, "[`Gram`]"),
+        "1, + 1 for [`Momentum`], + 1 for [`Woodbury`]; and [`DualStorage`](crate::DualStorage)"
+    );
     let natural = cell(methods, "[`NaturalGradient`]");
     let (base, more) = natural
         .split_once(" + C, + 1 for diag(F) ")
@@ -216,6 +225,32 @@ fn documented_tables() {
         <MinresQlp as Solver<f32>>::VECTORS
     );
     assert!(minres_qlp.starts_with(&expected), "{minres_qlp}");
+}
+
+/// B·I + n·U + n(n + 1)/2 + 3n + factors · (I + U), and with factors twice the inputs, of what is trained.
+#[test]
+fn a_system_in_output_space() {
+    let model = Model::new(&[3, 5, 4, 2], Activation::Tanh, Likelihood::Categorical).unwrap();
+    let dual = |factors| DualStorage {
+        examples: 6,
+        factors,
+    };
+    assert_eq!(dual(0).len(&model), 6 * 12 + 12 * 11 + 78 + 36);
+    assert_eq!(
+        dual(3).len(&model),
+        dual(0).len(&model) + 3 * (12 + 11) + 2 * 3
+    );
+    let last = model.with_trained(2..3).unwrap();
+    assert_eq!(dual(0).len(&last), 6 * 4 + 12 * 2 + 78 + 36);
+    assert_eq!(dual(3).len(&last), dual(0).len(&last) + 3 * (4 + 2));
+    assert_eq!(DualStorage::NONE.len(&model), 0);
+
+    let rows = Pass::Product.scratch_len(&model, 4);
+    let len = Trainer::<f32, Gram<f32, 6>, 4>::workspace_len(&model, Room::NONE);
+    assert_eq!(len, 2 * model.params() + dual(3).len(&model) + rows);
+    let len = Trainer::<f32, Gram<f32, 6, Tikhonov, Plain>, 4>::workspace_len(&last, Room::NONE);
+    let rows = Pass::Product.scratch_len(&last, 4);
+    assert_eq!(len, last.trained_params() + dual(0).len(&last) + rows);
 }
 
 const PLANS: [&[usize]; 6] = [

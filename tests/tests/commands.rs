@@ -37,6 +37,10 @@ fn json_has_the_promised_keys() {
     has_numbers(&digits, &["test_accuracy"]);
     let plan = sandbox.json("plan --net 64-32-10 --json");
     has_numbers(&plan, &["params", "workspace_bytes", "macs_per_step"]);
+    for solver in ["gram", "cg", "dense"] {
+        has_numbers(&plan["solvers"][solver], &["macs_per_step", "ram_bytes"]);
+    }
+    assert!(plan["solver"].is_string(), "{plan}");
     assert_eq!(plan["params"], 2410);
 }
 
@@ -206,7 +210,7 @@ fn help_names_every_option_and_plan_what_a_net_costs() {
     let export = "--model --activation --likelihood --rust";
     for (command, options) in [
         ("train", [train, METHOD].concat()),
-        ("plan", METHOD.to_vec()),
+        ("plan", [&["--ram"], METHOD].concat()),
         ("eval", eval.split(' ').collect()),
         ("product", product.split(' ').collect()),
         ("export", export.split(' ').collect()),
@@ -228,6 +232,66 @@ fn help_names_every_option_and_plan_what_a_net_costs() {
     // Forward 4·3 + 3·2; backward the same for the weights, and 3·2 to the hidden layer.
     let sgd = cost("--optimizer sgd --batch 5");
     assert_eq!(sgd["macs_per_step"], 5 * (18 + 18 + 6), "{sgd}");
+}
+
+/// By the order of its system: BK in output space, P otherwise; and by what fits.
+#[test]
+fn plan_says_which_solver_to_take() {
+    let sandbox = Sandbox::new();
+    let plan = |options: &str| sandbox.json(&format!("plan --json {options}"));
+    let cost = |plan: &Value, solver: &str, key: &str| {
+        let number = plan["solvers"][solver][key].as_u64();
+        number.unwrap_or_else(|| panic!("{solver} {key} in {plan}"))
+    };
+    for (options, expected) in [
+        // One output, few examples.
+        ("--net 4-12-1 --batch 16", "gram"),
+        ("--net 100-8-1 --batch 43 --precision f64", "gram"),
+        // A system of order 640, against 50 products or against 20.
+        ("--net 64-32-10 --batch 64 --likelihood categorical", "cg"),
+        ("--net 64-32-10 --batch 64 --iterations 20", "cg"),
+        ("--net 64-32-10 --batch 8 --iterations 50", "gram"),
+        // Four parameters.
+        ("--net 3-1 --batch 64", "dense"),
+    ] {
+        let plan = plan(options);
+        assert_eq!(plan["solver"], expected, "{options}: {plan}");
+        let macs = ["gram", "cg", "dense"].map(|solver| cost(&plan, solver, "macs_per_step"));
+        let fewest = macs.iter().min().expect("three");
+        assert_eq!(cost(&plan, expected, "macs_per_step"), *fewest, "{options}");
+    }
+
+    let net = "--net 64-32-10 --batch 16 --likelihood categorical";
+    let whole = plan(net);
+    let bytes = |solver| cost(&whole, solver, "ram_bytes");
+    assert!(bytes("cg") < bytes("gram") && bytes("gram") < bytes("dense"));
+    let within = |ram: u64| plan(&format!("{net} --ram {ram}"));
+    for (ram, expected, fits) in [
+        (bytes("dense"), Value::from("gram"), [true, true, true]),
+        (bytes("gram"), "gram".into(), [true, true, false]),
+        (bytes("gram") - 1, "cg".into(), [false, true, false]),
+        (bytes("cg") - 1, Value::Null, [false, false, false]),
+    ] {
+        let plan = within(ram);
+        assert_eq!(plan["solver"], expected, "{ram} bytes: {plan}");
+        let found = ["gram", "cg", "dense"].map(|solver| plan["solvers"][solver]["fits"].clone());
+        assert_eq!(found, fits.map(Value::from), "{ram} bytes: {plan}");
+    }
+
+    // What is asked for and what is compared are the same method.
+    let gram = plan(&format!("{net} --optimizer gram"));
+    let macs = cost(&gram, "gram", "macs_per_step");
+    assert_eq!(gram["macs_per_step"], macs);
+    let said = sandbox.run(&format!("plan {net} --ram 1000"));
+    assert!(
+        said.out.contains("none of them fits in 1000 bytes"),
+        "{said:?}"
+    );
+    let said = sandbox.run(&format!("plan {net}"));
+    assert!(said.out.contains("that fit: gram\n"), "{said:?}");
+    // More than the command line trains with: a device's capacity is its batch.
+    let said = sandbox.run("plan --net 4-3-1 --batch 1000");
+    assert_eq!(said.code, Some(0), "{said:?}");
 }
 
 /// A reader that goes away, such as `head`, is no error.

@@ -386,6 +386,17 @@ pub enum Metric<'a, T> {
     On(Batch<'a, T>),
 }
 
+impl<'a, T: Scalar> Metric<'a, T> {
+    /// The examples of a metric beside a gradient batch.
+    pub(crate) fn examples(&self, model: &Model<'_>, batch: &Batch<'a, T>) -> Batch<'a, T> {
+        match *self {
+            Self::Same => *batch,
+            Self::Leading(examples) => batch.leading(model, examples),
+            Self::On(metric) => metric,
+        }
+    }
+}
+
 /// What is wrong with an example. Found before anything changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -1,6 +1,5 @@
 //! Cholesky's factor, and the solution by it.
 
-use super::row;
 use crate::scalar::Scalar;
 
 /// The pivot of a row of Cholesky's factor.
@@ -14,6 +13,37 @@ pub enum Pivot {
     NotPositive,
 }
 
+/// How the rows of a symmetric matrix lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Rows of that many entries, the order of the matrix.
+    Square(usize),
+    /// The lower half alone: row i has i + 1 entries. [`Rows::packed_len`] of them in all.
+    Packed,
+}
+
+impl Rows {
+    /// The entries of the lower half of a matrix of that order: n(n + 1)/2; saturates.
+    pub const fn packed_len(order: usize) -> usize {
+        order.saturating_add(1).saturating_mul(order) / 2
+    }
+
+    /// Where a row begins.
+    const fn start(self, row: usize) -> usize {
+        match self {
+            Self::Square(order) => row.saturating_mul(order),
+            Self::Packed => Self::packed_len(row),
+        }
+    }
+
+    /// A row up to, and with, its diagonal.
+    fn row<T>(self, matrix: &[T], row: usize) -> &[T] {
+        let start = self.start(row);
+        let end = start.saturating_add(row).saturating_add(1);
+        matrix.get(start..end).unwrap_or(&[])
+    }
+}
+
 /// Entry `column` ≤ `row` of row `row` of the factor L of A = L Lᵀ, in the place of that of A; the rows above it
 /// are factored, and so is what is left of it. The upper half is not written either.
 ///
@@ -21,16 +51,15 @@ pub enum Pivot {
 /// left below that is the rounding of the sum.
 ///
 /// Cost: j multiplications and a division, or a root. Reference: Golub & Van Loan, 4.2.
-pub fn factor_entry<T: Scalar>(matrix: &mut [T], order: usize, row: usize, column: usize) -> Pivot {
-    let Some((above, rest)) = matrix.split_at_mut_checked(row.saturating_mul(order)) else {
+pub fn factor_entry<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column: usize) -> Pivot {
+    let Some((above, rest)) = matrix.split_at_mut_checked(rows.start(row)) else {
         return Pivot::NotPositive;
     };
     let Some((factored, [entry, ..])) = rest.split_at_mut_checked(column) else {
         return Pivot::NotPositive;
     };
     if column < row {
-        let Some((left, [pivot, ..])) = self::row(above, order, column).split_at_checked(column)
-        else {
+        let Some((left, [pivot, ..])) = rows.row(above, column).split_at_checked(column) else {
             return Pivot::NotPositive;
         };
         for (&mine, &theirs) in factored.iter().zip(left) {
@@ -69,7 +98,7 @@ pub fn factor_entry<T: Scalar>(matrix: &mut [T], order: usize, row: usize, colum
 pub fn factor<T: Scalar>(matrix: &mut [T], order: usize) -> Pivot {
     for row in 0..order {
         for column in 0..row.saturating_add(1) {
-            if factor_entry(matrix, order, row, column) == Pivot::NotPositive {
+            if factor_entry(matrix, Rows::Square(order), row, column) == Pivot::NotPositive {
                 return Pivot::NotPositive;
             }
         }
@@ -81,13 +110,13 @@ pub fn factor<T: Scalar>(matrix: &mut [T], order: usize) -> Pivot {
 /// and then, as rows n to 2n − 1, those of Lᵀx = y from the last to the first.
 ///
 /// Cost: at most n multiplications and a division.
-pub fn solve_row<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T], row: usize) {
+pub fn solve_row<T: Scalar>(factor: &[T], rows: Rows, order: usize, rhs: &mut [T], row: usize) {
     let upwards = row.checked_sub(order);
     let index = upwards.map_or(row, |done| order.saturating_sub(done).saturating_sub(1));
     let Some((others, [entry, ..])) = rhs.split_at_mut_checked(index) else {
         return;
     };
-    let Some((left, [pivot, ..])) = self::row(factor, order, index).split_at_checked(index) else {
+    let Some((left, [pivot, ..])) = rows.row(factor, index).split_at_checked(index) else {
         return;
     };
     if upwards.is_none() {
@@ -109,6 +138,6 @@ pub fn solve_row<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T], row: usiz
 /// Cost: n² multiplications and 2n divisions.
 pub fn solve<T: Scalar>(factor: &[T], order: usize, rhs: &mut [T]) {
     for row in 0..order.saturating_mul(2) {
-        solve_row(factor, order, rhs, row);
+        solve_row(factor, Rows::Square(order), order, rhs, row);
     }
 }

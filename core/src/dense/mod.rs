@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A matrix of order n lies in the caller's memory, `[n × n]`, row-major; of a symmetric one the lower half is
-//! looked at, and the upper one need not be there. Orders from 1 to some tens are meant. The work is cut
+//! looked at, and the upper one need not be there ([`Rows::Packed`]). Orders from 1 to some tens are meant. The work is cut
 //! into pieces, of which a slice does as many as it has multiplications to spend, and one at least: an entry
 //! of a factor or a row of a solution, at most n of them; a rotation, 8n + 12 and four roots.
 //!
@@ -28,7 +28,7 @@ mod jacobi;
 )]
 mod tests;
 
-pub use cholesky::{Pivot, factor, factor_entry, solve, solve_row};
+pub use cholesky::{Pivot, Rows, factor, factor_entry, solve, solve_row};
 pub use jacobi::{Eigen, SWEEPS, Spectrum, eigen};
 
 use crate::kernels;

@@ -1,6 +1,6 @@
 //! Small matrices whose factors and eigenvectors are known.
 
-use super::{Eigen, Pivot, Spectrum, eigen, factor, factor_entry, solve, unit_row};
+use super::{Eigen, Pivot, Rows, Spectrum, eigen, factor, factor_entry, solve, unit_row};
 
 #[test]
 fn order_one() {
@@ -53,12 +53,12 @@ fn what_is_not_positive_definite_says_so() {
     }
     let mut matrix = [1.0_f32, 0.0, 0.0, 1.0];
     assert_eq!(
-        factor_entry(&mut matrix, 2, 2, 0),
+        factor_entry(&mut matrix, Rows::Square(2), 2, 0),
         Pivot::NotPositive,
         "no such row"
     );
     assert_eq!(
-        factor_entry(&mut matrix, usize::MAX, 1, 0),
+        factor_entry(&mut matrix, Rows::Square(usize::MAX), 1, 0),
         Pivot::NotPositive
     );
 }

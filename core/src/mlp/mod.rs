@@ -7,7 +7,7 @@
 mod layers;
 mod tile;
 
-pub(crate) use layers::{Parameters, layers_mut, trained_mut};
+pub(crate) use layers::{Parameters, layers_mut, trained_layers_mut, trained_mut};
 pub(crate) use tile::Tile;
 
 use crate::data::{Batch, Inputs, Labels};

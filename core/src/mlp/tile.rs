@@ -5,6 +5,7 @@
 
 use crate::activation::Activation;
 use crate::data::Batch;
+use crate::dense;
 use crate::kernels;
 use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
@@ -266,16 +267,8 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
 
     /// out += Σᵦ Jᵀδ: ordinary backpropagation of the seeds.
     pub(crate) fn backward(&mut self, model: &Model<'_>, params: Parameters<'_, T>, out: &mut [T]) {
-        let lanes = self.lanes;
-        self.descend(
-            model,
-            params,
-            out,
-            |seeds, input, gradient| {
-                kernels::add_outer(seeds, input, lanes, gradient.weights, gradient.bias);
-            },
-            |_, _| {},
-        );
+        let deposit = Self::add_gradient(model, self.lanes, out);
+        self.descend(model, params, deposit, |_, _| {});
     }
 
     /// The same, with `structure`ᵦ · H Rz of every hidden unit added to the seeds on their way: the
@@ -291,16 +284,25 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         if structure == T::ZERO {
             return self.backward(model, params, out);
         }
-        let (lanes, scale) = (self.lanes, self.scale.map(|scale| structure * scale));
-        self.descend(
-            model,
-            params,
-            out,
-            |seeds, input, gradient| {
-                kernels::add_outer(seeds, input, lanes, gradient.weights, gradient.bias);
-            },
-            |seeds, units| units.add_metric(&scale, seeds, form),
-        );
+        let scale = self.scale.map(|scale| structure * scale);
+        let deposit = Self::add_gradient(model, self.lanes, out);
+        self.descend(model, params, deposit, |seeds, units| {
+            units.add_metric(&scale, seeds, form);
+        });
+    }
+
+    /// What a backward pass deposits at the trained layers, the last one first: Σᵦ δᵦ aᵦᵀ, added to `out`.
+    fn add_gradient<'o>(
+        model: &Model<'o>,
+        lanes: usize,
+        out: &'o mut [T],
+    ) -> impl FnMut(&[[T; TILE]], &[[T; TILE]]) {
+        let mut gradients = trained_layers_mut(model, out);
+        move |seeds, input| {
+            if let Some(LayerMut { weights, bias, .. }) = gradients.next_back() {
+                kernels::add_outer(seeds, input, lanes, weights, bias);
+            }
+        }
     }
 
     /// out += Σᵦ scaleᵦ (Jᵀδ)∘(Jᵀδ): the squares of the per-example backpropagated seeds.
@@ -311,16 +313,72 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         out: &mut [T],
     ) {
         let (lanes, scale) = (self.lanes, self.scale);
-        self.descend(
-            model,
-            params,
-            out,
-            |seeds, input, squares| {
-                let LayerMut { weights, bias, .. } = squares;
+        let mut squares = trained_layers_mut(model, out);
+        let deposit = |seeds: &[[T; TILE]], input: &[[T; TILE]]| {
+            if let Some(LayerMut { weights, bias, .. }) = squares.next_back() {
                 kernels::add_outer_squared(seeds, input, &scale, lanes, weights, bias);
-            },
-            |_, _| {},
-        );
+            }
+        };
+        self.descend(model, params, deposit, |_, _| {});
+    }
+
+    /// Backpropagation of the seeds for its own sake: `show` sees the seeds and the inputs of every trained layer, the
+    /// last one first.
+    pub(crate) fn backward_showing(
+        &mut self,
+        model: &Model<'_>,
+        params: Parameters<'_, T>,
+        show: impl FnMut(&[[T; TILE]], &[[T; TILE]]),
+    ) {
+        self.descend(model, params, show, |_, _| {});
+    }
+
+    /// √scaleᵦ of every lane; 0 of one that is not in use.
+    pub(crate) fn share_roots(&self) -> [T; TILE] {
+        let mut roots = [T::ZERO; TILE];
+        for (root, scale) in roots.iter_mut().zip(self.scale).take(self.lanes) {
+            *root = scale.root();
+        }
+        roots
+    }
+
+    /// √scaleᵦ s with Qs = p − t, into the rows `[TILE × K]` of the tile.
+    pub(crate) fn whiten_residuals(&self, model: &Model<'_>, rows: &mut [T]) {
+        let logits = self.logits(model);
+        let lanes = self.share_roots().into_iter().enumerate().take(self.lanes);
+        for (lane, root) in lanes {
+            let row = dense::row_mut(rows, model.dim_out(), lane);
+            model
+                .likelihood()
+                .whitened_residual(logits, self.targets, lane, row);
+            kernels::scale(root, row);
+        }
+    }
+
+    /// √scaleᵦ QᵀRz into the rows `[TILE × K]` of the tile.
+    pub(crate) fn whiten_tangents(&self, model: &Model<'_>, rows: &mut [T]) {
+        let (logits, tangent) = (self.logits(model), self.logit_tangents(model));
+        let lanes = self.share_roots().into_iter().enumerate().take(self.lanes);
+        for (lane, root) in lanes {
+            let row = dense::row_mut(rows, model.dim_out(), lane);
+            model
+                .likelihood()
+                .root_transposed(logits, tangent, lane, row);
+            kernels::scale(root, row);
+        }
+    }
+
+    /// Seeds δ = √scaleᵦ Qyᵦ, from the rows y `[TILE × K]` of the tile.
+    pub(crate) fn seed_combination(&mut self, model: &Model<'_>, rows: &[T]) {
+        let lanes = self.share_roots().into_iter().enumerate().take(self.lanes);
+        let logits = last(self.activations, model.dim_out());
+        let seeds = first(&mut self.seeds, model.dim_out());
+        for (lane, root) in lanes {
+            let row = dense::row(rows, model.dim_out(), lane);
+            model
+                .likelihood()
+                .root_product(logits, row, root, seeds, lane);
+        }
     }
 
     /// δₗ₋₁ = φ′ ∘ Wₗᵀδₗ, from the last layer to the first trained one, with `deposit` at each trained layer and
@@ -329,23 +387,19 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         &mut self,
         model: &Model<'_>,
         params: Parameters<'_, T>,
-        out: &mut [T],
-        mut deposit: impl FnMut(&[[T; TILE]], &[[T; TILE]], LayerMut<'_, T>),
+        mut deposit: impl FnMut(&[[T; TILE]], &[[T; TILE]]),
         mut inject: impl FnMut(&mut [[T; TILE]], &Units<'_, T, TILE>),
     ) {
         let mut values: &[[T; TILE]] = drop_last(self.activations, model.dim_out());
         let mut tangents: &[[T; TILE]] = drop_last(self.tangents, model.dim_out());
         let [upper, lower] = &mut self.seeds;
         let (mut upper, mut lower) = (&mut **upper, &mut **lower);
-        let mut gradients = trained_layers_mut(model, out);
         for layer in layers(model, params).rev() {
             let input = split_last(&mut values, layer.fan_in);
             let tangents = split_last(&mut tangents, layer.fan_in);
             let seeds = upper.get(..layer.fan_out).unwrap_or(&[]);
-            if model.trains(layer.index)
-                && let Some(gradient) = gradients.next_back()
-            {
-                deposit(seeds, input, gradient);
+            if model.trains(layer.index) {
+                deposit(seeds, input);
             }
             if layer.index > model.first_trained() {
                 let activation = model.activation(layer.index.saturating_sub(1));

@@ -17,11 +17,13 @@
 //! | [`Adam`] | 3 |
 //! | [`KrylovDescent`]`<T, K, …>` | K + 4, + 1 for [`Jacobi`](crate::precondition::Jacobi) or [`Martens`](crate::precondition::Martens); and 3(K + 1)² + 6(K + 1) scalars |
 //! | [`Tonga`]`<T, K, B, …>` | K + B + 1, + 1 for [`Centred`]; and 3(K + B)² + 2(K + B) scalars |
+//! | [`Gram`]`<T, B, …>` | 1, + 1 for [`Momentum`], + 1 for [`Woodbury`]; and [`DualStorage`](crate::DualStorage) |
 //! | [`NaturalGradient`]`<T, Cg<C>, …>` | 5 + C, + 1 for diag(F) ([`Jacobi`](crate::precondition::Jacobi) or [`Marquardt`](crate::damping::Marquardt)), + 1 for [`Martens`](crate::precondition::Martens) |
 //! | [`NaturalCg`] | as natural gradient with the same types, + 1 |
 
 mod adam;
 mod bfgs;
+mod gram;
 mod hessian_free;
 mod krylov_descent;
 mod nat_sgd;
@@ -32,11 +34,15 @@ mod objective;
 mod sgd;
 mod simplex;
 mod slice;
+mod step_cost;
 mod tonga;
 mod trainer;
 
 pub use adam::{Adam, AdamState};
 pub use bfgs::Search;
+pub use gram::{
+    DualMetric, Gram, GramState, Inverse, Kronecker, PushThrough, RightHandSide, Woodbury,
+};
 pub use hessian_free::{HessianFree, StructuralHessianFree};
 pub use krylov_descent::{DescentState, KrylovDescent};
 pub use nat_sgd::NatSgd;
@@ -46,6 +52,7 @@ pub use newton::Newton;
 pub use objective::{Anchor, L2};
 pub use sgd::{Momentum, Nesterov, Plain, Sgd, Velocity};
 pub use slice::Slice;
+pub use step_cost::{StepCost, StepCosts, StepSolver};
 pub use tonga::{Centred, Moment, Tonga, TongaState, Uncentred};
 pub use trainer::Trainer;
 
@@ -129,7 +136,7 @@ pub struct Report<T> {
     pub gradient_norm: T,
     /// What the solver and the damping did, in a method that has them.
     pub solve: Option<SolveReport<T>>,
-    /// Multiply-accumulates of the passes over examples.
+    /// Multiply-accumulates of the passes over examples, and of a system in output space.
     pub macs: u64,
 }
 
@@ -200,6 +207,20 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     /// # Errors
     /// [`Error::Setting`], with the sentence that says which.
     fn check(&self) -> Result<(), Error>;
+
+    /// The door of a step: whether the method takes such examples, and such an L2 term.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Setting`].
+    fn admit(
+        &self,
+        _model: &Model<'_>,
+        _batch: &Batch<'_, T>,
+        _metric: &Metric<'_, T>,
+        _l2: &L2<'_, T>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// The state before the first step.
     fn start(&self) -> Self::State;

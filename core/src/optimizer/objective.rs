@@ -309,3 +309,13 @@ impl DiagonalPass {
 pub(crate) fn examples_macs(model: &Model<'_>, pass: Pass, examples: usize) -> u64 {
     model.macs(pass).saturating_mul(examples as u64)
 }
+
+/// How many units in the last place of the loss its rounding may be.
+const NOISE_ULPS: f64 = 4.0;
+
+/// The rounding of the difference of two losses: it means nothing below a few units in the last place.
+/// Each is scaled before they are added, since the sum of two finite losses may be infinite.
+pub(crate) fn noise<T: Scalar>(before: T, after: T) -> T {
+    let ulps = T::of(NOISE_ULPS) * T::EPSILON;
+    ulps * before.abs() + ulps * after.abs()
+}

@@ -1,7 +1,6 @@
 //! What a slice of a step costs at most.
 
-use crate::plan::{Model, Pass};
-#[cfg(doc)]
+use crate::plan::{DualStorage, Model, Pass};
 use crate::scalar::ROOT_MACS;
 
 /// The largest slice of a method, in units that a plan turns into multiply-accumulates:
@@ -26,6 +25,12 @@ pub struct Slice {
     pub vectors: usize,
     /// The multiply-accumulates of its dearest indivisible piece of dense work.
     pub scalars: usize,
+    /// Its system in output space. The dearest pieces of that: the entries of a pair of examples, I + K²(U + layers);
+    /// an update of its rows; an entry of its factor or of D, BK + 6 and a root; the roots of one side of a layer. Smaller
+    /// ones share a slice.
+    pub dual: DualStorage,
+    /// The multiply-accumulates per row of that system of its dearest update of rows.
+    pub rows: usize,
 }
 
 impl Slice {
@@ -42,7 +47,14 @@ impl Slice {
             squares,
             vectors,
             scalars: 0,
+            dual: DualStorage::NONE,
+            rows: 0,
         }
+    }
+
+    /// With a system in output space, and updates of its rows as dear as that.
+    pub(crate) const fn with_dual(self, dual: DualStorage, rows: usize) -> Self {
+        Self { dual, rows, ..self }
     }
 
     /// With updates of vectors as dear as that.
@@ -68,10 +80,66 @@ impl Slice {
             }
         }
         let pass = example.saturating_mul(tile as u64);
-        let vectors = (self.vectors as u64).saturating_mul(model.trained_params() as u64);
+        let vectors = (self.vectors as u64)
+            .saturating_mul(model.trained_params() as u64)
+            .saturating_add(self.centring_macs(model));
         let scalars = self.scalars as u64;
         let most = if pass > vectors { pass } else { vectors };
-        if most > scalars { most } else { scalars }
+        let most = if most > scalars { most } else { scalars };
+        let dual = self.dual_macs(model);
+        if most > dual { most } else { dual }
+    }
+
+    /// Those beside an update of vectors with the factors of a system in output space: to the means of the raw inputs
+    /// and back.
+    const fn centring_macs(self, model: &Model<'_>) -> u64 {
+        match model.widths() {
+            [first, second, ..] if self.dual.factors > 0 && model.trains(0) => (*first as u64)
+                .saturating_mul(*second as u64)
+                .saturating_mul(2),
+            _ => 0,
+        }
+    }
+
+    /// Those of a piece of a system in output space.
+    const fn dual_macs(self, model: &Model<'_>) -> u64 {
+        if self.dual.examples == 0 {
+            return 0;
+        }
+        let outputs = model.dim_out();
+        let layers = model.trained_layers();
+        let entries = outputs.saturating_mul(outputs);
+        let pair = model
+            .trained_inputs()
+            .saturating_add(entries.saturating_mul(model.trained_units().saturating_add(layers)));
+        let order = self.dual.examples.saturating_mul(outputs);
+        let row = order.saturating_add(6).saturating_add(ROOT_MACS);
+        let widest = larger(model.widest(), model.dim_in());
+        let roots = if self.dual.factors > 0 {
+            widest
+                .saturating_mul(ROOT_MACS.saturating_add(1))
+                .saturating_add(2)
+        } else {
+            0
+        };
+        let vectors = order.saturating_mul(self.rows);
+        larger(larger(pair, roots), larger(vectors, row)) as u64
+    }
+
+    /// What the pieces of a system in output space in one slice come to, if there is more than one: no more than a pass
+    /// over a tile, or an update of vectors.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "larger numbers are left out before"
+    )]
+    pub(crate) const fn pieces(self, model: &Model<'_>, tile: usize) -> usize {
+        let pass = model.macs(self.pass).saturating_mul(tile as u64);
+        let update = model.trained_params();
+        if pass > usize::MAX as u64 {
+            usize::MAX
+        } else {
+            larger(pass as usize, update)
+        }
     }
 
     /// The units of all layers, inputs included, times the examples of a tile.

@@ -27,7 +27,7 @@
 use super::objective::{GRADIENT_MACS, GradientPass};
 use super::slice::{Slice, larger};
 use super::{Frame, Method, Outcome, Progress, Report, sealed};
-use crate::dense::{self, Eigen, Pivot, Spectrum, block};
+use crate::dense::{self, Eigen, Pivot, Rows, Spectrum, block};
 use crate::error::Error;
 use crate::kernels;
 use crate::plan::{Pass, Storage};
@@ -453,7 +453,7 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
                         entry += self.damping;
                     }
                     dense::put(work, active, row, column, entry);
-                    let pivot = dense::factor_entry(work, active, row, column);
+                    let pivot = dense::factor_entry(work, Rows::Square(active), row, column);
                     // C's eigenvalues, which a compaction will have to hold, are below its trace.
                     if pivot == Pivot::NotPositive || !step.trace.is_finite() {
                         step.phase = Phase::Ready(Outcome::Rejected);
@@ -478,7 +478,7 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
                 let end = block(*first, rows, n, Self::ENTRY_MACS);
                 let solution = solution.get_mut(..active).unwrap_or(&mut []);
                 for row in *first..end {
-                    dense::solve_row(work, active, solution, row);
+                    dense::solve_row(work, Rows::Square(active), active, solution, row);
                 }
                 step.phase = if end < rows {
                     Phase::Solve(end)

@@ -508,7 +508,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         if let Metric::On(metric) = metric {
             metric.check_shape(&self.model)?;
         }
-        Ok(())
+        self.method.admit(&self.model, batch, metric, &self.l2)
     }
 }
 
@@ -612,7 +612,8 @@ fn carve<'w, T: Scalar, M: Method<T>, const TILE: usize>(
     let vectors = model
         .trained_params()
         .saturating_mul(M::STORAGE.vectors)
-        .saturating_add(M::STORAGE.scalars);
+        .saturating_add(M::STORAGE.scalars)
+        .saturating_add(M::STORAGE.dual.len(model));
     let rows = M::STORAGE.len(model, TILE).saturating_sub(vectors);
     let vectors = arena.take(vectors);
     let scratch = arena.take(rows);

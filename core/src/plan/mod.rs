@@ -12,7 +12,7 @@ use core::ops::Range;
 use crate::activation::Activation;
 use crate::likelihood::Likelihood;
 
-pub use storage::{Pass, Room, Storage};
+pub use storage::{DualStorage, Pass, Room, Storage};
 
 /// A multilayer perceptron: `N` widths from the input to the output, an activation for the hidden
 /// layers ([`Plan::with_activation`] for one that differs), one likelihood for the outputs.
@@ -183,6 +183,10 @@ struct Totals {
     below: usize,
     /// Parameters of the trained layers.
     trained: usize,
+    /// Inputs of the trained layers.
+    trained_inputs: usize,
+    /// Their units.
+    trained_units: usize,
     /// Units of all layers, inputs included.
     units: usize,
     /// Units of the widest layer, inputs excluded.
@@ -200,6 +204,8 @@ impl Totals {
             params: 0,
             below: 0,
             trained: 0,
+            trained_inputs: 0,
+            trained_units: 0,
             units: 0,
             widest: 0,
             dim_in: match widths {
@@ -222,6 +228,8 @@ impl Totals {
                     totals.below += params;
                 } else if layer < layers.end {
                     totals.trained += params;
+                    totals.trained_inputs += *fan_in;
+                    totals.trained_units += *fan_out;
                 }
                 if *fan_out > totals.widest {
                     totals.widest = *fan_out;
@@ -406,6 +414,26 @@ impl<'p> Model<'p> {
     /// The number of parameters before the first trained layer.
     pub(crate) const fn params_below(&self) -> usize {
         self.totals.below
+    }
+
+    /// The number of inputs of all trained layers.
+    pub(crate) const fn trained_inputs(&self) -> usize {
+        self.totals.trained_inputs
+    }
+
+    /// The number of inputs of the network, where its first layer is trained.
+    pub(crate) const fn raw_inputs(&self) -> usize {
+        if self.trains(0) { self.dim_in() } else { 0 }
+    }
+
+    /// The number of units of all trained layers.
+    pub(crate) const fn trained_units(&self) -> usize {
+        self.totals.trained_units
+    }
+
+    /// The number of trained layers.
+    pub(crate) const fn trained_layers(&self) -> usize {
+        self.trained.end.saturating_sub(self.trained.first)
     }
 
     /// The number of units of all layers, inputs included: Σ widths.

@@ -2,6 +2,7 @@
 
 use super::Model;
 use crate::data::Labels;
+use crate::dense::Rows;
 
 /// The passes over a tile of examples, by what they need: memory ([`Pass::storage`]) and arithmetic
 /// ([`Model::macs`]).
@@ -50,7 +51,9 @@ impl Pass {
 
 /// An amount of memory, in units that a plan turns into a number of scalars:
 ///
-/// len = vectors · P + scalars + tile · (units · Σ widths + widths · widest + outputs · K).
+/// len = vectors · P + scalars + dual + tile · (units · Σ widths + widths · widest + outputs · K),
+///
+/// with dual the memory of a [`DualStorage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
     /// Vectors as long as the parameters.
@@ -63,6 +66,51 @@ pub struct Storage {
     pub widths: usize,
     /// The same for the outputs.
     pub outputs: usize,
+    /// A system in output space.
+    pub dual: DualStorage,
+}
+
+/// The memory of a system in output space, for B examples of K outputs: with n = BK, I the inputs of all trained
+/// layers and U their units,
+///
+/// len = B·I + n·U + n(n + 1)/2 + 3n + factors · (I + U), and with factors twice the inputs
+/// of the network, where its first layer is trained, for their means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DualStorage {
+    /// B; 0 for no such system.
+    pub examples: usize,
+    /// Numbers per input and per unit.
+    pub factors: usize,
+}
+
+impl DualStorage {
+    /// No memory.
+    pub const NONE: Self = Self {
+        examples: 0,
+        factors: 0,
+    };
+
+    /// The number of scalars for a model; saturates instead of overflowing.
+    // Inlined, with its caller: a method's storage is a constant, and most have no such system.
+    #[inline]
+    pub const fn len(self, model: &Model<'_>) -> usize {
+        if self.examples == 0 {
+            return 0;
+        }
+        let (inputs, units) = (model.trained_inputs(), model.trained_units());
+        let order = self.examples.saturating_mul(model.dim_out());
+        self.examples
+            .saturating_mul(inputs)
+            .saturating_add(order.saturating_mul(units))
+            .saturating_add(Rows::packed_len(order))
+            .saturating_add(order.saturating_mul(3))
+            .saturating_add(self.factors.saturating_mul(inputs.saturating_add(units)))
+            .saturating_add(
+                model
+                    .raw_inputs()
+                    .saturating_mul(if self.factors > 0 { 2 } else { 0 }),
+            )
+    }
 }
 
 impl Storage {
@@ -77,7 +125,14 @@ impl Storage {
             units: 0,
             widths: 0,
             outputs: 0,
+            dual: DualStorage::NONE,
         }
+    }
+
+    /// With a system in output space.
+    #[must_use]
+    pub const fn with_dual(self, dual: DualStorage) -> Self {
+        Self { dual, ..self }
     }
 
     /// With that many scalars beside it.
@@ -95,10 +150,15 @@ impl Storage {
             units: self.units + other.units,
             widths: self.widths + other.widths,
             outputs: self.outputs + other.outputs,
+            dual: DualStorage {
+                examples: self.dual.examples + other.dual.examples,
+                factors: self.dual.factors + other.dual.factors,
+            },
         }
     }
 
     /// The number of scalars for a model and a tile; saturates instead of overflowing.
+    #[inline]
     pub const fn len(self, model: &Model<'_>, tile: usize) -> usize {
         let rows = model
             .units()
@@ -109,6 +169,7 @@ impl Storage {
             .trained_params()
             .saturating_mul(self.vectors)
             .saturating_add(self.scalars)
+            .saturating_add(self.dual.len(model))
             .saturating_add(rows.saturating_mul(tile))
     }
 }

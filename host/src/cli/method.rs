@@ -1,11 +1,13 @@
 //! The options of a method, and the numbers that make sense for them.
 
 use clap::{Args, ValueEnum};
+use natgrad::damping::DampingPolicy;
 
 use crate::error::{Error, excerpt};
 use crate::files::Precision;
 use crate::training::{
-    Metrics, Moments, Natural, Optimizer, Plane, Preconditioning, Solvers, Tonga, named_policy,
+    DualMetrics, Gram, Inverses, Metrics, Moments, Natural, Optimizer, Plane, Preconditioning,
+    Solvers, Tonga, named_policy,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,6 +24,8 @@ pub(super) enum OptimizerWord {
     HessianFree,
     /// Truncated Newton.
     Newton,
+    /// Natural gradient in output space.
+    Gram,
     /// Krylov subspace descent, with 8 vectors.
     KrylovDescent,
     /// TONGA, with 10 eigenvectors.
@@ -45,6 +49,8 @@ enum MetricWord {
     Diagonal,
     /// I, and 0.03 of the metric of the hidden units.
     Structural,
+    /// A factor for each input and each unit of a layer.
+    Kronecker,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -67,6 +73,17 @@ enum PreconditionerWord {
     Martens,
 }
 
+/// What a run has beside its method, and a system in output space depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    /// Examples per gradient.
+    pub(super) batch: usize,
+    /// Examples of the metric, where it is not the batch.
+    pub(super) metric_batch: Option<usize>,
+    /// The strength of the L2 term.
+    pub(super) l2: f64,
+}
+
 /// The method and its settings.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Method {
@@ -75,20 +92,23 @@ pub(super) struct Method {
     /// The rate [default: 1, but tonga 0.1, sgd 0.1, momentum and nesterov 0.05, adam 0.01]
     #[arg(long)]
     rate: Option<f64>,
-    /// The momentum of momentum and nesterov [default: 0.9]
+    /// The momentum of momentum and nesterov [default: 0.9], and the share of its last step that gram
+    /// goes on from [default: 0.5]
     #[arg(long)]
     momentum: Option<f64>,
-    /// Second order and tonga: the damping λ at the start [default: 1, natsgd 6, hessian-free 45]
+    /// Second order and tonga: the damping λ at the start [default: 1, natsgd 6, hessian-free 45,
+    /// gram 0.01 of the mean diagonal]
     #[arg(long)]
     damping: Option<f64>,
-    /// Second order: the least damping [default: 0.001, natsgd 0.0001]
+    /// Second order: the least damping [default: 0.001, natsgd 0.0001, gram 0.00001 but with
+    /// --metric-batch or --l2 0.001]
     #[arg(long)]
     damping_floor: Option<f64>,
     /// Second order: how λ changes: lm, lm-linear, effort, schedule or constant [default: lm, natsgd lm-linear]
     #[arg(long, value_name = "POLICY")]
     damping_policy: Option<String>,
     /// Natural, natcg-l, natcg-f and hessian-free: in which metric λ damps [default: identity with --scale standard and
-    /// with hessian-free, else diagonal]
+    /// with hessian-free, else diagonal]. Gram: identity or kronecker [default: kronecker, with --l2 identity]
     #[arg(long, value_enum)]
     damping_metric: Option<MetricWord>,
     /// Natsgd: the solver [default: minres-qlp]
@@ -109,19 +129,17 @@ pub(super) struct Method {
 }
 
 impl Method {
-    /// The method, damped in `metric` where the options do not say in which; its numbers must make sense
-    /// in `precision`.
+    /// The method for a task, damped in `metric` where the options do not say in which; its numbers must make
+    /// sense in `precision`.
     pub(super) fn optimizer(
         &self,
         metric: Metrics,
+        task: Task,
         precision: Precision,
     ) -> Result<Optimizer, Error> {
         self.refuse_foreign()?;
         let rate = |default: f64| positive("--rate", self.rate.unwrap_or(default), precision);
-        let momentum = || {
-            let momentum = self.momentum.unwrap_or(0.9);
-            within("--momentum", momentum, 0.0..1.0, precision)
-        };
+        let momentum = || self.momentum(0.9, precision);
         Ok(match self.optimizer {
             OptimizerWord::NatcgL => {
                 Optimizer::NaturalCg(self.natural(metric, precision)?, Plane::Local)
@@ -133,6 +151,7 @@ impl Method {
             | OptimizerWord::Natsgd
             | OptimizerWord::HessianFree
             | OptimizerWord::Newton => Optimizer::Natural(self.natural(metric, precision)?),
+            OptimizerWord::Gram => Optimizer::Gram(self.gram(task, precision)?),
             OptimizerWord::KrylovDescent => Optimizer::KrylovDescent(DIRECTIONS),
             OptimizerWord::Tonga => {
                 Optimizer::Tonga(self.tonga(rate(0.1)?, Moments::Uncentred, precision)?)
@@ -158,6 +177,77 @@ impl Method {
             .transpose()
     }
 
+    fn momentum(&self, default: f64, precision: Precision) -> Result<f64, Error> {
+        let momentum = self.momentum.unwrap_or(default);
+        within("--momentum", momentum, 0.0..1.0, precision)
+    }
+
+    fn gram(&self, task: Task, precision: Precision) -> Result<Gram, Error> {
+        let pulled = task.l2 > 0.0;
+        let metric = match self.damping_metric {
+            Some(MetricWord::Identity) => DualMetrics::Identity,
+            Some(MetricWord::Kronecker) if pulled => {
+                let problem = "kronecker means nothing with --l2, which adds to λI: take identity";
+                return Err(Error::option("--damping-metric", problem));
+            }
+            None if pulled => DualMetrics::Identity,
+            Some(MetricWord::Kronecker) | None => DualMetrics::Kronecker,
+            Some(MetricWord::Diagonal | MetricWord::Structural) => {
+                let problem = "of --optimizer gram is identity or kronecker";
+                return Err(Error::option("--damping-metric", problem));
+            }
+        };
+        let inverse = if pulled || task.metric_batch.is_some() {
+            Inverses::Woodbury
+        } else {
+            Inverses::PushThrough
+        };
+        let mut gram = Gram::new(task.metric_batch.unwrap_or(task.batch), metric, inverse);
+        gram.momentum = self.momentum(gram.momentum, precision)?;
+        (gram.damping, gram.floor) = self.damping(gram.damping, gram.floor, precision)?;
+        match (self.policy()?, &mut gram.policy) {
+            (Some(DampingPolicy::Effort { .. }), _) => {
+                let problem = "effort means nothing with --optimizer gram, which does not iterate";
+                return Err(Error::option("--damping-policy", problem));
+            }
+            // Of the constants its own are the ones that it is meant with.
+            (
+                Some(DampingPolicy::LevenbergMarquardt { ratio: asked, .. }),
+                DampingPolicy::LevenbergMarquardt { ratio, .. },
+            ) => *ratio = asked,
+            (Some(asked), policy) => *policy = asked,
+            (None, _) => {}
+        }
+        Ok(gram)
+    }
+
+    /// λ at the start, and the least one.
+    fn damping(&self, initial: f64, floor: f64, precision: Precision) -> Result<(f64, f64), Error> {
+        let damping = self.damping.unwrap_or(initial);
+        let damping = positive("--damping", damping, precision)?;
+        let floor = self.damping_floor.unwrap_or(floor);
+        let floor = positive("--damping-floor", floor, precision)?;
+        if self.damping_floor.is_some() && floor > damping {
+            return Err(Error::option("--damping-floor", "is above --damping"));
+        }
+        Ok((damping, floor.min(damping)))
+    }
+
+    /// The policy that is asked for.
+    fn policy(&self) -> Result<Option<DampingPolicy<f64>>, Error> {
+        let Some(word) = &self.damping_policy else {
+            return Ok(None);
+        };
+        let policy = named_policy(word).ok_or_else(|| {
+            let problem = format!(
+                "{} is none of lm, lm-linear, effort, schedule and constant",
+                excerpt(word)
+            );
+            Error::option("--damping-policy", problem)
+        })?;
+        Ok(Some(policy))
+    }
+
     fn tonga(&self, rate: f64, moment: Moments, precision: Precision) -> Result<Tonga, Error> {
         Ok(Tonga {
             rate,
@@ -168,11 +258,16 @@ impl Method {
     }
 
     fn natural(&self, metric: Metrics, precision: Precision) -> Result<Natural, Error> {
-        let asked = self.damping_metric.map(|word| match word {
-            MetricWord::Identity => Metrics::Identity,
-            MetricWord::Diagonal => Metrics::Diagonal,
-            MetricWord::Structural => Metrics::Structural(STRUCTURAL),
-        });
+        let asked = match self.damping_metric {
+            None => None,
+            Some(MetricWord::Identity) => Some(Metrics::Identity),
+            Some(MetricWord::Diagonal) => Some(Metrics::Diagonal),
+            Some(MetricWord::Structural) => Some(Metrics::Structural(STRUCTURAL)),
+            Some(MetricWord::Kronecker) => {
+                let problem = "kronecker is there with --optimizer gram only";
+                return Err(Error::option("--damping-metric", problem));
+            }
+        };
         let metric = asked.unwrap_or(metric);
         let mut natural = match self.optimizer {
             OptimizerWord::Natsgd => Natural::nat_sgd(match self.solver {
@@ -188,23 +283,9 @@ impl Method {
         };
         let rate = self.rate.unwrap_or(natural.rate);
         natural.rate = positive("--rate", rate, precision)?;
-        let damping = self.damping.unwrap_or(natural.damping);
-        natural.damping = positive("--damping", damping, precision)?;
-        let floor = self.damping_floor.unwrap_or(natural.floor);
-        natural.floor = positive("--damping-floor", floor, precision)?;
-        if self.damping_floor.is_some() && natural.floor > natural.damping {
-            return Err(Error::option("--damping-floor", "is above --damping"));
-        }
-        natural.floor = natural.floor.min(natural.damping);
-        if let Some(word) = &self.damping_policy {
-            natural.policy = named_policy(word).ok_or_else(|| {
-                let problem = format!(
-                    "{} is none of lm, lm-linear, effort, schedule and constant",
-                    excerpt(word)
-                );
-                Error::option("--damping-policy", problem)
-            })?;
-        }
+        (natural.damping, natural.floor) =
+            self.damping(natural.damping, natural.floor, precision)?;
+        natural.policy = self.policy()?.unwrap_or(natural.policy);
         if let Some(word) = self.preconditioner {
             natural.preconditioner = match word {
                 PreconditionerWord::None => Preconditioning::None,
@@ -226,20 +307,21 @@ impl Method {
     /// An option of another method than the one that is asked for.
     fn refuse_foreign(&self) -> Result<(), Error> {
         use OptimizerWord::{
-            HessianFree, KrylovDescent, Momentum, NatcgF, NatcgL, Natsgd, Natural, Nesterov, Tonga,
-            TongaCentred,
+            Gram, HessianFree, KrylovDescent, Momentum, NatcgF, NatcgL, Natsgd, Natural, Nesterov,
+            Tonga, TongaCentred,
         };
         let second = self.optimizer.is_second_order();
         let is = |words: &[OptimizerWord]| words.contains(&self.optimizer);
-        let metric = is(&[Natural, NatcgL, NatcgF, HessianFree]);
+        let gram = is(&[Gram]);
+        let metric = is(&[Natural, NatcgL, NatcgF, HessianFree, Gram]);
         let tonga = is(&[Tonga, TongaCentred]);
         let given = [
-            ("--rate", self.rate.is_some(), !is(&[KrylovDescent])),
+            ("--rate", self.rate.is_some(), !is(&[KrylovDescent, Gram])),
             ("--solver", self.solver.is_some(), is(&[Natsgd])),
             (
                 "--momentum",
                 self.momentum.is_some(),
-                is(&[Momentum, Nesterov]),
+                is(&[Momentum, Nesterov, Gram]),
             ),
             ("--damping", self.damping.is_some(), second || tonga),
             ("--damping-floor", self.damping_floor.is_some(), second),
@@ -250,7 +332,7 @@ impl Method {
                 self.preconditioner.is_some(),
                 is(&[Natural]),
             ),
-            ("--iterations", self.iterations.is_some(), second),
+            ("--iterations", self.iterations.is_some(), second && !gram),
             ("--warm-start", self.warm_start.is_some(), is(&[Natural])),
             ("--line-search", self.line_search, is(&[Natural])),
         ];
@@ -276,7 +358,8 @@ impl OptimizerWord {
             | Self::NatcgL
             | Self::NatcgF
             | Self::HessianFree
-            | Self::Newton => true,
+            | Self::Newton
+            | Self::Gram => true,
             Self::KrylovDescent
             | Self::Tonga
             | Self::TongaCentred

@@ -3,17 +3,18 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use natgrad::{Activation, Likelihood, Model};
+use natgrad::optimizer::{StepCosts, StepSolver};
+use natgrad::{Activation, Likelihood, Model, Scalar};
 
-use super::method::{DIRECTIONS, Method, at_least_one};
+use super::method::{DIRECTIONS, Method, Task, at_least_one};
 use super::options::{DatasetWord, Meaning, Net, Origin, PrecisionWord, fits, model, shape};
 use super::report;
 use crate::data::{Builtin, Scale};
 use crate::error::Error;
 use crate::files::Precision;
 use crate::training::{
-    Footprint, Metrics, Moments, Natural, Optimizer, Plane, Preconditioning, Solvers, Tonga,
-    footprint,
+    DualMetrics, Footprint, Gram, Inverses, Metrics, Moments, Natural, Optimizer, Plane,
+    Preconditioning, Solvers, Tonga, footprint,
 };
 
 #[derive(Debug, Args)]
@@ -39,6 +40,9 @@ pub(super) struct Options {
     tile: usize,
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionWord,
+    /// The bytes of RAM that training may take, for the choice of a solver [default: any number]
+    #[arg(long, value_name = "BYTES")]
+    ram: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -62,15 +66,19 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         fits(builtin, &shape(&model))?;
     }
     let batch = at_least_one("--batch", options.batch)?;
-    let metric_batch = options.method.metric_batch(options.metric_batch)?;
-    let metric_batch = metric_batch.unwrap_or(batch);
+    let task = Task {
+        batch,
+        metric_batch: options.method.metric_batch(options.metric_batch)?,
+        l2: 0.0,
+    };
+    let metric_batch = task.metric_batch.unwrap_or(batch);
     // A device's inputs are raw unless its user says otherwise.
     let metric = match builtin.map(Builtin::scale) {
         Some(Scale::Standard) => Metrics::Identity,
         Some(Scale::None) | None => Metrics::Diagonal,
     };
     let precision = options.precision.into();
-    let chosen = options.method.optimizer(metric, precision)?;
+    let chosen = options.method.optimizer(metric, task, precision)?;
     let measure = |optimizer: &Optimizer| match precision {
         Precision::F32 => footprint::<f32>(model, optimizer, options.tile, batch, metric_batch),
         Precision::F64 => footprint::<f64>(model, optimizer, options.tile, batch, metric_batch),
@@ -80,6 +88,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         Precision::F32 => size_of::<f32>(),
         Precision::F64 => size_of::<f64>(),
     };
+    let solvers = Solvable {
+        costs: step_costs(&model, options.tile, batch, iterations(&chosen), precision),
+        iterations: iterations(&chosen),
+        ram: options.ram,
+    };
     if options.json {
         let mut object = serde_json::Map::new();
         object.insert("params".into(), model.params().into());
@@ -87,10 +100,12 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         object.insert("workspace_bytes".into(), (cost.workspace * scalar).into());
         object.insert("vectors".into(), cost.vectors.into());
         object.insert("macs_per_step".into(), cost.macs.into());
+        solvers.insert_into(&mut object);
         report::json(&object);
         return Ok(ExitCode::SUCCESS);
     }
     table(&model, options, &chosen, cost, scalar, measure)?;
+    solvers.tell();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,13 +139,9 @@ fn table(
     };
     row("as asked for", cost);
     let natural = |metric, preconditioner| {
-        let iterations = match chosen {
-            Optimizer::Natural(natural) | Optimizer::NaturalCg(natural, _) => natural.iterations,
-            _ => Natural::new(metric).iterations,
-        };
         Optimizer::Natural(Natural {
             preconditioner,
-            iterations,
+            iterations: iterations(chosen),
             ..Natural::new(metric)
         })
     };
@@ -167,6 +178,14 @@ fn table(
             "hessian-free",
             Optimizer::Natural(Natural::hessian_free(45.0, Metrics::Identity)),
         ),
+        (
+            "gram",
+            Optimizer::Gram(Gram::new(
+                options.batch,
+                DualMetrics::Kronecker,
+                Inverses::PushThrough,
+            )),
+        ),
         ("newton", Optimizer::Natural(Natural::newton())),
         (
             "krylov-descent, 8 vectors",
@@ -190,4 +209,107 @@ fn table(
          MACs of natural gradient are those of a step that uses all iterations and succeeds at once.",
     );
     Ok(())
+}
+
+/// The iterations that the solver of a method may take.
+fn iterations(optimizer: &Optimizer) -> u16 {
+    match optimizer {
+        Optimizer::Natural(natural) | Optimizer::NaturalCg(natural, _) => natural.iterations,
+        _ => Natural::new(Metrics::Identity).iterations,
+    }
+}
+
+fn step_costs(
+    model: &Model<'_>,
+    tile: usize,
+    batch: usize,
+    iterations: u16,
+    precision: Precision,
+) -> StepCosts {
+    fn of<T: Scalar>(model: &Model<'_>, tile: usize, batch: usize, iterations: u16) -> StepCosts {
+        match tile {
+            1 => model.step_costs::<T, 1>(batch, iterations),
+            4 => model.step_costs::<T, 4>(batch, iterations),
+            _ => model.step_costs::<T, 32>(batch, iterations),
+        }
+    }
+    match precision {
+        Precision::F32 => of::<f32>(model, tile, batch, iterations),
+        Precision::F64 => of::<f64>(model, tile, batch, iterations),
+    }
+}
+
+/// The ways to solve for a step of natural gradient, beside one another.
+struct Solvable {
+    costs: StepCosts,
+    iterations: u16,
+    ram: Option<usize>,
+}
+
+impl Solvable {
+    const SOLVERS: [StepSolver; 3] = [StepSolver::Gram, StepSolver::Cg, StepSolver::Dense];
+
+    const fn word(solver: StepSolver) -> &'static str {
+        match solver {
+            StepSolver::Gram => "gram",
+            StepSolver::Cg => "cg",
+            StepSolver::Dense => "dense",
+        }
+    }
+
+    fn cheapest(&self) -> Option<&'static str> {
+        let solver = self.costs.cheapest(self.ram.unwrap_or(usize::MAX));
+        solver.map(Self::word)
+    }
+
+    fn insert_into(&self, object: &mut serde_json::Map<String, serde_json::Value>) {
+        let mut solvers = serde_json::Map::new();
+        for solver in Self::SOLVERS {
+            let cost = self.costs.of(solver);
+            let mut of_solver = serde_json::Map::new();
+            of_solver.insert("macs_per_step".into(), cost.macs.into());
+            of_solver.insert("ram_bytes".into(), cost.bytes.into());
+            if let Some(ram) = self.ram {
+                of_solver.insert("fits".into(), (cost.bytes <= ram).into());
+            }
+            solvers.insert(Self::word(solver).into(), of_solver.into());
+        }
+        object.insert("solvers".into(), solvers.into());
+        object.insert("solver".into(), self.cheapest().into());
+    }
+
+    fn tell(&self) {
+        let fits = match self.ram {
+            Some(ram) => format!("  fits in {ram}"),
+            None => String::new(),
+        };
+        report::result(&format!(
+            "\n{:34} {:>14} {:>14}{fits}",
+            "solver of a natural step", "MACs per step", "RAM, all in all"
+        ));
+        for solver in Self::SOLVERS {
+            let cost = self.costs.of(solver);
+            let name = match solver {
+                StepSolver::Gram => "gram, in output space".to_string(),
+                StepSolver::Cg => format!("cg, {} iterations", self.iterations),
+                StepSolver::Dense => "dense (no method here)".to_string(),
+            };
+            let fits = match self.ram {
+                Some(ram) if cost.bytes <= ram => "  yes",
+                Some(_) => "  no",
+                None => "",
+            };
+            report::result(&format!(
+                "{name:34} {:>14} {:>14}{fits}",
+                cost.macs, cost.bytes
+            ));
+        }
+        report::result(&match (self.cheapest(), self.ram) {
+            (Some(solver), _) => format!("the fewest MACs of those that fit: {solver}"),
+            (None, ram) => format!("none of them fits in {} bytes", ram.unwrap_or(usize::MAX)),
+        });
+        report::result(
+            "RAM, all in all, is parameters, workspace, the trainer as large as it is here, and its stack.",
+        );
+    }
 }

@@ -11,7 +11,7 @@ use natgrad::{Activation, Likelihood, Model, Scalar};
 use num_traits::Float;
 
 use super::interrupt;
-use super::method::{Method, OptimizerWord, at_least_one, not_negative, positive};
+use super::method::{Method, OptimizerWord, Task, at_least_one, not_negative, positive};
 use super::options::{Meaning, Net, Origin, PrecisionWord, Source, model, shape};
 use super::report;
 use crate::data::{Builtin, Dataset, Scale, Scaling};
@@ -32,7 +32,7 @@ pub(super) struct Options {
     meaning: Meaning,
     #[command(flatten)]
     method: Method,
-    /// Examples per gradient [default: 256, or all that train if they are fewer]
+    /// Examples per gradient [default: 256, gram 16, or all that train if they are fewer]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Examples of the metric: the batch's leading ones, or with more than the batch a sample of
@@ -126,6 +126,8 @@ struct Data {
 
 /// Examples of a gradient, unless there are fewer or the user says otherwise.
 const BATCH: usize = 256;
+/// The same of a gradient whose metric is solved for in output space.
+const DUAL_BATCH: usize = 16;
 /// Steps of natural gradient, unless the user says otherwise.
 const STEPS: usize = 400;
 /// Epochs of a first-order method, unless the user says otherwise.
@@ -224,7 +226,9 @@ fn data(
 
 fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
     let n = data.train.len();
-    let batch = at_least_one("--batch", options.batch.unwrap_or(BATCH))?.min(n);
+    let gram = options.method.optimizer == OptimizerWord::Gram;
+    let default = if gram { DUAL_BATCH } else { BATCH };
+    let batch = at_least_one("--batch", options.batch.unwrap_or(default))?.min(n);
     let metric_batch = options.method.metric_batch(options.metric_batch)?;
     let per_epoch = (n / batch).max(1);
     let natural = options.method.optimizer == OptimizerWord::Natural;
@@ -241,8 +245,14 @@ fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
     } else {
         Metrics::Identity
     };
+    let l2 = not_negative("--l2", options.l2, precision)?;
+    let task = Task {
+        batch,
+        metric_batch,
+        l2,
+    };
     Ok(Recipe {
-        optimizer: options.method.optimizer(metric, precision)?,
+        optimizer: options.method.optimizer(metric, task, precision)?,
         batch,
         metric_batch,
         steps,
@@ -250,7 +260,7 @@ fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
             .until
             .map(|until| positive("--until", until, Precision::F64))
             .transpose()?,
-        l2: not_negative("--l2", options.l2, precision)?,
+        l2,
         seed: options.seed,
         tile: options.tile,
     })

@@ -4,15 +4,16 @@ use natgrad::curvature::{Curvature, Empirical, Natural as Fisher, Newton as Hess
 use natgrad::damping::{DampingMetric, Marquardt, Structural, Tikhonov};
 use natgrad::krylov::{Cg, Minres, MinresQlp, Solver};
 use natgrad::optimizer::{
-    Adam, Anchor, Centred, Conjugation, Full, KrylovDescent, L2, Local, Method, Moment, Momentum,
-    NaturalCg, Nesterov, Plain, Report, Search, Sgd, Tonga, Uncentred, Velocity,
+    Adam, Anchor, Centred, Conjugation, DualMetric, Full, Inverse, Kronecker, KrylovDescent, L2,
+    Local, Method, Moment, Momentum, NaturalCg, Nesterov, Plain, PushThrough, Report, Search, Sgd,
+    Tonga, Uncentred, Velocity, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens, Preconditioner, Unpreconditioned};
-use natgrad::{Batch, Metric, Model, Pass, Room, Scalar, Trainer};
+use natgrad::{Batch, Metric, Model, Room, Scalar, Trainer};
 
 use super::method::{
-    Curvatures, EIGENVECTORS, KRYLOV, Metrics, Moments, Natural, Optimizer, Plane, Preconditioning,
-    Solvers, Tonga as TongaSettings,
+    Curvatures, DualMetrics, EIGENVECTORS, Gram, Inverses, KRYLOV, Metrics, Moments, Natural,
+    Optimizer, Plane, Preconditioning, Solvers, Tonga as TongaSettings,
 };
 use super::refused;
 use crate::error::Error;
@@ -69,13 +70,13 @@ impl<T: Scalar, M: Method<T>, const TILE: usize> Steps<T> for Trainer<'_, T, M, 
 }
 
 /// What is done with a method once its types are known.
-trait Visit<T: Scalar> {
+pub(super) trait Visit<T: Scalar> {
     type Output;
     fn visit<M: Method<T> + 'static, const TILE: usize>(self, method: M) -> Self::Output;
 }
 
 /// From the values of `optimizer` and `tile` to types.
-fn dispatch<T: Scalar, V: Visit<T>>(
+pub(super) fn dispatch<T: Scalar, V: Visit<T>>(
     optimizer: &Optimizer,
     tile: usize,
     visit: V,
@@ -120,6 +121,7 @@ fn dispatch_method<T: Scalar, V: Visit<T>, const TILE: usize>(
         Optimizer::NaturalCg(natural, Plane::Full) => {
             return dispatch_conjugate::<T, V, Full, TILE>(natural, visit);
         }
+        Optimizer::Gram(gram) => return dispatch_gram::<T, V, TILE>(gram, visit),
         Optimizer::KrylovDescent(directions) => {
             visit.visit::<_, TILE>(KrylovDescent::<T, KRYLOV, Jacobi> {
                 search: Search {
@@ -282,6 +284,62 @@ where
     })
 }
 
+/// The most examples that a system in output space may have here.
+pub const MOST_DUAL_EXAMPLES: usize = 256;
+
+/// In the smallest of a few capacities that holds the examples, which changes no bit.
+fn dispatch_gram<T: Scalar, V: Visit<T>, const TILE: usize>(
+    gram: &Gram,
+    visit: V,
+) -> Result<V::Output, Error> {
+    fn by_metric<T: Scalar, V: Visit<T>, const TILE: usize, const B: usize>(
+        gram: &Gram,
+        visit: V,
+    ) -> V::Output {
+        match gram.metric {
+            DualMetrics::Identity => by_inverse::<T, V, TILE, B, Tikhonov>(gram, visit),
+            DualMetrics::Kronecker => by_inverse::<T, V, TILE, B, Kronecker>(gram, visit),
+        }
+    }
+    fn by_inverse<T, V, const TILE: usize, const B: usize, D>(gram: &Gram, visit: V) -> V::Output
+    where
+        T: Scalar,
+        V: Visit<T>,
+        D: DualMetric + 'static,
+    {
+        match gram.inverse {
+            Inverses::PushThrough => by_memory::<T, V, TILE, B, D, PushThrough>(gram, visit),
+            Inverses::Woodbury => by_memory::<T, V, TILE, B, D, Woodbury>(gram, visit),
+        }
+    }
+    fn by_memory<T, V, const TILE: usize, const B: usize, D, I>(gram: &Gram, visit: V) -> V::Output
+    where
+        T: Scalar,
+        V: Visit<T>,
+        D: DualMetric + 'static,
+        I: Inverse + 'static,
+    {
+        if gram.momentum > 0.0 {
+            visit.visit::<_, TILE>(gram.method::<T, B, D, Momentum, I>())
+        } else {
+            visit.visit::<_, TILE>(gram.method::<T, B, D, Plain, I>())
+        }
+    }
+    match gram.examples {
+        0..=16 => Ok(by_metric::<T, V, TILE, 16>(gram, visit)),
+        17..=MOST_DUAL_EXAMPLES => Ok(by_metric::<T, V, TILE, MOST_DUAL_EXAMPLES>(gram, visit)),
+        examples => Err(Error::option(
+            match gram.inverse {
+                Inverses::PushThrough => "--batch",
+                Inverses::Woodbury => "--metric-batch",
+            },
+            format!(
+                "{examples} examples are more than the {MOST_DUAL_EXAMPLES} of a system in output space"
+            ),
+        )),
+    }
+}
+
 /// Makes a trainer, and the workspace that it lives in.
 struct Make<'a, T> {
     model: Model<'a>,
@@ -331,89 +389,4 @@ pub fn trainer<'a, T: Scalar>(
         data,
     };
     dispatch(optimizer, tile, make)?
-}
-
-/// What a step of a method costs, known before it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Footprint {
-    /// Vectors of length P in the workspace.
-    pub vectors: usize,
-    /// Scalars of the workspace, without room for copied examples.
-    pub workspace: usize,
-    /// Multiply-accumulates of a step; for natural gradient those of a step that uses all iterations of
-    /// its solver and succeeds at the first attempt.
-    pub macs: u64,
-}
-
-/// Counts the memory of a method.
-struct Measure<'a>(Model<'a>);
-
-impl<T: Scalar> Visit<T> for Measure<'_> {
-    type Output = Footprint;
-
-    fn visit<M: Method<T> + 'static, const TILE: usize>(self, _: M) -> Footprint {
-        Footprint {
-            vectors: M::STORAGE.vectors,
-            workspace: Trainer::<T, M, TILE>::workspace_len(&self.0, Room::NONE),
-            macs: 0,
-        }
-    }
-}
-
-/// The footprint of `optimizer` on `model`, for a gradient over `batch` and a metric over `metric_batch`
-/// examples.
-///
-/// # Errors
-/// [`Error::Option`], when there is no such tile.
-pub fn footprint<T: Scalar>(
-    model: Model<'_>,
-    optimizer: &Optimizer,
-    tile: usize,
-    batch: usize,
-    metric_batch: usize,
-) -> Result<Footprint, Error> {
-    let mut footprint = dispatch::<T, _>(optimizer, tile, Measure(model))?;
-    let over = |pass: Pass, examples: usize| model.macs(pass).saturating_mul(examples as u64);
-    footprint.macs = over(Pass::Gradient, batch);
-    let (natural, plane) = match optimizer {
-        Optimizer::Natural(natural) => (natural, None),
-        Optimizer::NaturalCg(natural, plane) => (natural, Some(*plane)),
-        Optimizer::KrylovDescent(directions) => {
-            let columns = model.dim_out() as u64;
-            let basis = over(Pass::Product, metric_batch).saturating_mul(KRYLOV as u64 + 1);
-            let diagonal = over(Pass::Vjp, metric_batch).saturating_mul(columns);
-            // One trial point per direction of the search.
-            let trials = over(Pass::Gradient, batch).saturating_mul(u64::from(*directions));
-            footprint.macs = footprint
-                .macs
-                .saturating_add(basis)
-                .saturating_add(diagonal)
-                .saturating_add(trials);
-            return Ok(footprint);
-        }
-        _ => return Ok(footprint),
-    };
-    let (product, length) = match natural.curvature {
-        Curvatures::Fisher | Curvatures::Empirical => (Pass::Product, Pass::Jvp),
-        Curvatures::Hessian => (Pass::Hessian, Pass::Hessian),
-    };
-    let mut add = |macs: u64| footprint.macs = footprint.macs.saturating_add(macs);
-    add(over(product, metric_batch).saturating_mul(u64::from(natural.iterations)));
-    add(over(length, metric_batch));
-    add(over(Pass::Loss, batch));
-    if natural.metric == Metrics::Diagonal || natural.preconditioner == Preconditioning::Jacobi {
-        let columns = model.dim_out() as u64;
-        add(over(Pass::Vjp, metric_batch).saturating_mul(columns));
-    }
-    if natural.preconditioner == Preconditioning::Martens {
-        add(over(Pass::Gradient, batch));
-    }
-    if plane.is_some() {
-        add(over(Pass::Product, batch));
-    }
-    if plane == Some(Plane::Full) {
-        let evaluations = u64::from(Full::default().evaluations);
-        add(over(Pass::Loss, batch).saturating_mul(evaluations));
-    }
-    Ok(footprint)
 }

@@ -5,7 +5,7 @@ use natgrad::curvature::Curvature;
 use natgrad::damping::{Damping, DampingMetric, DampingPolicy, Ratio};
 use natgrad::krylov::{Cg, Stop};
 use natgrad::line_search::{Decay, LineSearch, Trust};
-use natgrad::optimizer::{Acceptance, HessianFree, NatSgd, NaturalGradient, Newton};
+use natgrad::optimizer::{self, Acceptance, HessianFree, NatSgd, NaturalGradient, Newton};
 use natgrad::precondition::Preconditioner;
 
 /// A method and its settings.
@@ -17,6 +17,8 @@ pub enum Optimizer {
     /// Natural conjugate gradient: how the natural direction is found, and the step before combined
     /// with it.
     NaturalCg(Natural, Plane),
+    /// Natural gradient in output space.
+    Gram(Gram),
     /// Krylov subspace descent with [`KRYLOV`] vectors, and at most that many directions of its search.
     KrylovDescent(u16),
     /// TONGA with [`EIGENVECTORS`] eigenvectors and as many recent gradients.
@@ -103,6 +105,91 @@ pub enum Preconditioning {
     Jacobi,
     /// Martens 2010.
     Martens,
+}
+
+/// The damping metric D of a system in output space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DualMetrics {
+    /// I.
+    Identity,
+    /// In product form: a factor for each input and each unit of a layer.
+    Kronecker,
+}
+
+/// The identity by which the inverse is taken in output space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inverses {
+    /// The metric is that of the gradient batch, without an L2 term.
+    PushThrough,
+    /// Any metric, and with [`DualMetrics::Identity`] an L2 term.
+    Woodbury,
+}
+
+/// The settings of natural gradient in output space.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gram {
+    /// The most examples of the system: those of the metric.
+    pub examples: usize,
+    /// λ at the start, relative to the mean diagonal of the Gram matrix.
+    pub damping: f64,
+    /// The least λ.
+    pub floor: f64,
+    /// How λ changes.
+    pub policy: DampingPolicy<f64>,
+    /// In which metric λ damps.
+    pub metric: DualMetrics,
+    /// μ; at 0 the last step is not remembered, which saves a vector.
+    pub momentum: f64,
+    /// How the inverse is taken.
+    pub inverse: Inverses,
+}
+
+impl Gram {
+    /// The core's own defaults.
+    pub fn new(examples: usize, metric: DualMetrics, inverse: Inverses) -> Self {
+        type Core<I> = optimizer::Gram<f64, 1, optimizer::Kronecker, optimizer::Momentum, I>;
+        let (damping, momentum) = match inverse {
+            Inverses::PushThrough => {
+                let core = Core::<optimizer::PushThrough>::default();
+                (core.damping, core.momentum)
+            }
+            Inverses::Woodbury => {
+                let core = Core::<optimizer::Woodbury>::default();
+                (core.damping, core.momentum)
+            }
+        };
+        Self {
+            examples,
+            damping: damping.initial,
+            floor: damping.floor,
+            policy: damping.policy,
+            metric,
+            momentum,
+            inverse,
+        }
+    }
+
+    /// The same numbers, with types.
+    pub(super) fn method<T, const B: usize, D, V, I>(&self) -> optimizer::Gram<T, B, D, V, I>
+    where
+        T: Scalar,
+        D: optimizer::DualMetric,
+        V: Default,
+        I: optimizer::Inverse,
+    {
+        let core = optimizer::Gram::<T, B, D, V, I>::default();
+        optimizer::Gram {
+            damping: Damping {
+                initial: T::of(self.damping),
+                floor: T::of(self.floor),
+                ceiling: core.damping.ceiling.larger(T::of(self.damping)),
+                policy: policy(self.policy),
+                metric: core.damping.metric,
+            },
+            momentum: T::of(self.momentum),
+            ..core
+        }
+    }
 }
 
 /// How natural conjugate gradient chooses a point of its plane.

@@ -3,13 +3,15 @@
 //! One run is one thread, and gives the same bits for the same recipe, whatever the tile.
 
 mod dispatch;
+mod footprint;
 mod method;
 mod record;
 
-pub use dispatch::{Footprint, Steps, footprint, trainer};
+pub use dispatch::{MOST_DUAL_EXAMPLES, Steps, trainer};
+pub use footprint::{Footprint, footprint};
 pub use method::{
-    Curvatures, EIGENVECTORS, KRYLOV, Metrics, Moments, Natural, Optimizer, Plane, Preconditioning,
-    Solvers, Tonga, named_policy,
+    Curvatures, DualMetrics, EIGENVECTORS, Gram, Inverses, KRYLOV, Metrics, Moments, Natural,
+    Optimizer, Plane, Preconditioning, Solvers, Tonga, named_policy,
 };
 pub use record::{Ended, Point, Record};
 

@@ -2,15 +2,15 @@
 
 use natgrad::damping::DampingPolicy;
 use natgrad::data::{Batch, Metric};
-use natgrad::line_search::LineSearch;
+use natgrad::line_search::{LineSearch, Trust};
 use natgrad::optimizer::{Acceptance, Adam, Moment, Outcome, Tonga};
 use natgrad::{Activation, Error, Likelihood, Plan};
 use proptest::prelude::*;
 
 use crate::setup::{
-    Backtracking, Descent, EXAMPLES, Entry, LIKELIHOODS, Learner, Natural, Subject, World, bits,
-    centred, continuation, for_every_method, momentum, nesterov, plain, scheduled, snapshot,
-    to_ready, tonga, warmed,
+    Backtracking, Descent, EXAMPLES, Entry, Exact, ExactInIdentity, LIKELIHOODS, Learner, Natural,
+    OnAnyMetric, OnAnyMetricInIdentity, Subject, World, bits, centred, continuation,
+    for_every_method, momentum, nesterov, plain, scheduled, snapshot, to_ready, tonga, warmed,
 };
 
 #[test]
@@ -55,6 +55,35 @@ fn a_metric_that_overflows_lets_nothing_through() {
         });
         assert_eq!(found, expected, "{entry:?}");
     }
+}
+
+/// Nor does a Gram matrix that overflows, of another metric or of the batch itself.
+#[test]
+fn a_gram_matrix_that_overflows_lets_nothing_through() {
+    fn check<M: Subject>(method: M) {
+        let mut world = World::new(Likelihood::Bernoulli);
+        let activation = Activation::Identity;
+        world.plan = Plan::new([3, 5, 2], activation, Likelihood::Bernoulli).expect("a plan");
+        let huge = &*vec![1e25_f32; 3 * EXAMPLES].leak();
+        let expected = warmed(&world, method, continuation);
+        for entry in Entry::ALL {
+            let found = warmed(&world, method, |trainer, world| {
+                let metric = world.metric(method, Metric::On(Batch::unlabelled(huge)));
+                let batch = match metric {
+                    Metric::Same => Batch::new(huge, &*world.values.clone().leak()),
+                    _ => world.batch(),
+                };
+                let report = entry.run(trainer, batch, metric).expect("an outcome");
+                assert_eq!(report.outcome, Outcome::Rejected);
+                continuation(trainer, world)
+            });
+            assert_eq!(found, expected, "{entry:?}");
+        }
+    }
+    check(Exact::default());
+    check(ExactInIdentity::default());
+    check(OnAnyMetric::default());
+    check(OnAnyMetricInIdentity::default());
 }
 
 /// Nor does it give a subspace.
@@ -265,8 +294,9 @@ fn garbage_in_the_workspace_changes_nothing() {
                 let mut trainer = Learner::new(&world.plan, &mut params, &mut workspace, method)
                     .expect("a trainer");
                 if !matches!(entry, Entry::Whole) {
-                    let (batch, metric) = (world.batch(), Metric::On(world.others::<M>()));
-                    entry.begin(&mut trainer, batch, metric).expect("room");
+                    let metric = world.metric(method, Metric::On(world.others::<M>()));
+                    let begun = entry.begin(&mut trainer, world.batch(), metric);
+                    begun.expect("room");
                     to_ready(&mut trainer).expect("a step");
                     trainer.abandon();
                 }
@@ -289,7 +319,9 @@ fn garbage_of_a_failed_step_changes_nothing() {
             let batch = Batch::new(&huge, &far);
             for _ in 0..2 {
                 // Whatever comes of it: gradients, images and rows are infinite or NaN.
-                trainer.step(batch, Metric::Same).expect_err("an overflow");
+                let result = trainer.step(batch, Metric::Same);
+                let rejected = result.map(|report| report.outcome) == Ok(Outcome::Rejected);
+                assert!(rejected || result.is_err(), "{result:?}");
             }
             trainer.loss(batch).expect("idle");
             continuation(trainer, world)
@@ -335,19 +367,20 @@ fn examples_of_weight_zero_may_hold_anything() {
             };
             let (spoilt, reduced) = (spoilt.lasting(), reduced.lasting());
             let weights: &'static [f32] = weights.to_vec().leak();
-            let run = |entry: Entry, batch: Batch<'static, f32>, on: bool| {
+            let run = |entry: Entry, batch: Batch<'static, f32>, other: bool| {
                 good.with(method, |trainer, _| {
                     for _ in 0..3 {
-                        let metric = if on { Metric::On(batch) } else { Metric::Same };
+                        let on = good.metric(method, Metric::On(batch));
+                        let metric = if other { on } else { Metric::Same };
                         entry.run(trainer, batch, metric).expect("a good step");
                     }
                     bits(trainer.params())
                 })
             };
             for entry in Entry::ALL {
-                for on in [false, true] {
-                    let found = run(entry, spoilt.batch().weighted(weights), on);
-                    assert_eq!(found, run(entry, reduced.batch(), on), "{entry:?}");
+                for other in [false, true] {
+                    let found = run(entry, spoilt.batch().weighted(weights), other);
+                    assert_eq!(found, run(entry, reduced.batch(), other), "{entry:?}");
                 }
             }
         }
@@ -402,7 +435,7 @@ proptest! {
             vec![Acceptance::Unchecked, Acceptance::Finite, Acceptance::Decrease]
         ),
         (constant, search) in any::<(bool, bool)>(),
-        kind in 0..8,
+        kind in 0..10,
     ) {
         let mut world = World::new(likelihood);
         let (input, target) = (10.0_f32.powf(input), 10.0_f32.powf(target));
@@ -438,6 +471,24 @@ proptest! {
         about_the_mean.damping = low_rank.damping;
         let mut descent = Descent::default();
         descent.search.slope = if search { 1e-4 } else { 0.0 };
+        let (mut exact, mut on_any) = (Exact::default(), OnAnyMetricInIdentity::default());
+        macro_rules! spoil_dual {
+            ($method:ident) => {
+                $method.damping.floor = 1e-10;
+                $method.damping.initial = 10.0_f32.powf(damping);
+                if constant {
+                    $method.damping.policy = DampingPolicy::Constant;
+                }
+                if search {
+                    $method.trust = Trust {
+                        kl: f32::INFINITY,
+                        logit: f32::INFINITY,
+                    };
+                }
+            };
+        }
+        spoil_dual!(exact);
+        spoil_dual!(on_any);
         match kind {
             0 => stays_finite(&world, natural)?,
             1 => stays_finite(&world, backtracking)?,
@@ -446,6 +497,8 @@ proptest! {
             4 => stays_finite(&world, low_rank)?,
             5 => stays_finite(&world, about_the_mean)?,
             6 => stays_finite(&world, descent)?,
+            7 => stays_finite(&world, exact)?,
+            8 => stays_finite(&world, on_any)?,
             _ => stays_finite(&world, Adam::new(rate))?,
         }
     }

@@ -1,14 +1,20 @@
 //! The order of calls, the settings, the room.
 
-use natgrad::damping::{DampingPolicy, Ratio};
+use core::fmt::Debug;
+
+use natgrad::damping::{DampingPolicy, Ratio, Tikhonov};
 use natgrad::data::{Labels, Metric};
 use natgrad::line_search::LineSearch;
-use natgrad::optimizer::{Adam, Anchor, L2, Moment, Progress, Sgd, Tonga};
+use natgrad::optimizer::{
+    Adam, Anchor, DualMetric, Gram, Inverse, L2, Moment, Plain, Progress, Sgd, Tonga, Velocity,
+    Woodbury,
+};
 use natgrad::{Error, Likelihood, Room, ShapeError};
 
 use crate::setup::{
-    Descent, EXAMPLES, Entry, Learner, Natural, Subject, World, bits, centred, continuation,
-    for_every_method, momentum, nesterov, plain, snapshot, to_ready, tonga, warmed,
+    Descent, EXAMPLES, Entry, Exact, ExactInIdentity, Learner, Natural, OnAnyMetric,
+    OnAnyMetricInIdentity, Subject, World, bits, centred, continuation, for_every_method, momentum,
+    nesterov, plain, snapshot, to_ready, tonga, warmed,
 };
 
 fn calls_out_of_order_are_refused<M: Subject>(method: M) {
@@ -281,6 +287,49 @@ fn settings_of_krylov_descent_are_checked_at_every_step() {
     out_of_range(Descent::default(), spoils);
 }
 
+type Spoil<M> = fn(&mut M);
+
+#[test]
+fn settings_of_gram_are_checked_at_every_step() {
+    fn kind<D: DualMetric + Debug, V: Velocity + Debug, I: Inverse + Debug>(
+        method: Gram<f32, EXAMPLES, D, V, I>,
+    ) {
+        let spoils: &[Spoil<Gram<f32, EXAMPLES, D, V, I>>] = &[
+            |m| m.damping.initial = 0.0,
+            |m| m.damping.initial = f32::NAN,
+            |m| m.damping.floor = 0.0,
+            |m| m.damping.floor = 2e4,
+            |m| m.damping.ceiling = f32::INFINITY,
+            |m| {
+                m.damping.policy = DampingPolicy::Effort {
+                    few: 4,
+                    many: 5,
+                    raise: 2.0,
+                    lower: 0.5,
+                };
+            },
+            |m| m.momentum = 1.0,
+            |m| m.momentum = -0.1,
+            |m| m.momentum = f32::NAN,
+            |m| m.smoothing = 1.0,
+            |m| m.smoothing = -0.1,
+            |m| m.smoothing = f32::NAN,
+            |m| m.trust.kl = 0.0,
+            |m| m.trust.kl = f32::NAN,
+            |m| m.trust.logit = -1.0,
+            |m| m.trust.logit = f32::NAN,
+            |m| m.retry_raise = 1.0,
+            |m| m.retry_raise = f32::NAN,
+            |m| m.retry_raise = f32::INFINITY,
+        ];
+        out_of_range(method, spoils);
+    }
+    kind(Exact::default());
+    kind(ExactInIdentity::default());
+    kind(OnAnyMetric::default());
+    kind(OnAnyMetricInIdentity::default());
+}
+
 #[test]
 fn a_pull_is_checked_when_it_is_given() {
     let world = World::gaussian().pulled();
@@ -315,6 +364,77 @@ fn a_pull_is_checked_when_it_is_given() {
     assert_eq!(found, expected);
 }
 
+/// By the push-through identity there is no metric but that of the batch, and no pull; with factors no pull either.
+fn what_cannot_be_solved_is_refused<M: Subject>(method: M, any_metric: bool, pull: bool) {
+    let world = World::gaussian();
+    let others = World::gaussian().lasting();
+    let expected = warmed(&world, method, continuation);
+    for metric in [Metric::Leading(6), Metric::On(others.others::<M>())] {
+        assert_eq!(world.admits(method, metric), any_metric);
+        for entry in Entry::ALL.into_iter().filter(|_| !any_metric) {
+            let found = warmed(&world, method, |trainer, world| {
+                let refused = entry.run(trainer, world.batch(), metric);
+                assert!(matches!(refused, Err(Error::Setting(_))), "{refused:?}");
+                assert!(!trainer.is_busy());
+                continuation(trainer, world)
+            });
+            assert_eq!(found, expected, "{entry:?}");
+        }
+    }
+    let pulled = World::gaussian().pulled();
+    assert_eq!(pulled.admits(method, Metric::Same), pull);
+    pulled.with(method, |trainer, world| {
+        for entry in Entry::ALL {
+            let result = entry.run(trainer, world.batch(), Metric::Same);
+            let refused = matches!(result, Err(Error::Setting(_)));
+            assert_eq!(refused, !pull, "{entry:?}: {result:?}");
+        }
+    });
+}
+
+#[test]
+fn a_metric_or_a_pull_that_cannot_be_solved_with_is_refused() {
+    what_cannot_be_solved_is_refused(Exact::default(), false, false);
+    what_cannot_be_solved_is_refused(ExactInIdentity::default(), false, false);
+    what_cannot_be_solved_is_refused(OnAnyMetric::default(), true, false);
+    what_cannot_be_solved_is_refused(OnAnyMetricInIdentity::default(), true, true);
+    what_cannot_be_solved_is_refused(Natural::default(), true, true);
+    what_cannot_be_solved_is_refused(plain(), true, true);
+}
+
+/// A system of more examples than there is memory for.
+#[test]
+fn a_batch_above_the_capacity_is_refused() {
+    fn check<M: Subject>(method: M, metric: Metric<'static, f32>, what: &'static str) {
+        let world = World::gaussian();
+        let refused = Error::Shape(ShapeError {
+            what,
+            expected: 4,
+            found: 5,
+        });
+        for entry in Entry::ALL {
+            world.with(method, |trainer, world| {
+                let before = snapshot(trainer);
+                let result = entry.run(trainer, world.leading(5), metric);
+                assert_eq!(result, Err(refused), "{entry:?}");
+                assert!(!trainer.is_busy());
+                assert_eq!(snapshot(trainer), before);
+                let four = entry.run(trainer, world.leading(4), Metric::Same);
+                assert!(four.is_ok(), "{four:?}");
+            });
+        }
+    }
+    let what = "the examples of a system in output space";
+    check(Gram::<f32, 4>::default(), Metric::Same, what);
+    let any = Gram::<f32, 4, Tikhonov, Plain, Woodbury>::default();
+    check(any, Metric::Leading(5), what);
+    World::gaussian().with(any, |trainer, world| {
+        let metric = Metric::Leading(4);
+        let all = trainer.step(world.batch(), metric);
+        assert!(all.is_ok(), "the gradient may be over any batch: {all:?}");
+    });
+}
+
 #[test]
 fn begin_asks_for_room_and_step_does_not() {
     fn check<M: Subject>(method: M) {
@@ -326,6 +446,9 @@ fn begin_asks_for_room_and_step_does_not() {
             (Metric::Leading(2), 0),
             (Metric::On(other), 3),
         ] {
+            if !world.admits(method, metric) {
+                continue;
+            }
             let room = Room {
                 batch: EXAMPLES,
                 metric: room,

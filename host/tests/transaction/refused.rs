@@ -5,8 +5,8 @@ use natgrad::optimizer::Guarded;
 use natgrad::{Error, Likelihood, ShapeError};
 
 use crate::setup::{
-    Descent, EXAMPLES, Entry, LIKELIHOODS, Natural, Subject, World, continuation, for_every_method,
-    scheduled, snapshot, warmed,
+    Descent, EXAMPLES, Entry, LIKELIHOODS, Natural, OnAnyMetric, OnAnyMetricInIdentity, Subject,
+    World, continuation, for_every_method, scheduled, snapshot, warmed,
 };
 
 /// Examples that cannot be used, and what is said of them as a batch, as a metric and as a guard.
@@ -198,6 +198,8 @@ fn a_step_over_a_bad_metric_leaves_no_trace() {
     a_bad_metric_changes_nothing(Natural::default());
     a_bad_metric_changes_nothing(scheduled());
     a_bad_metric_changes_nothing(Descent::default());
+    a_bad_metric_changes_nothing(OnAnyMetric::default());
+    a_bad_metric_changes_nothing(OnAnyMetricInIdentity::default());
 }
 
 #[test]

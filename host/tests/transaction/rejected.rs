@@ -6,8 +6,9 @@ use natgrad::line_search::LineSearch;
 use natgrad::optimizer::{Acceptance, Guarded, Moment, Outcome, Progress, Report, Tonga};
 
 use crate::setup::{
-    Descent, Entry, LIKELIHOODS, Learner, Natural, Subject, World, centred, continuation,
-    scheduled, snapshot, tonga, warmed,
+    Descent, Entry, Exact, ExactInIdentity, LIKELIHOODS, Learner, Natural, OnAnyMetric,
+    OnAnyMetricInIdentity, Subject, World, centred, continuation, scheduled, snapshot, tonga,
+    warmed,
 };
 
 /// Two steps of every kind after `prepare`, which has made them end as rejected: once `restore` has undone
@@ -253,4 +254,8 @@ fn nowhere_to_go_is_stationary() {
     nowhere_to_go(Natural::default());
     nowhere_to_go(scheduled());
     nowhere_to_go(Descent::default());
+    nowhere_to_go(Exact::default());
+    nowhere_to_go(ExactInIdentity::default());
+    nowhere_to_go(OnAnyMetric::default());
+    nowhere_to_go(OnAnyMetricInIdentity::default());
 }

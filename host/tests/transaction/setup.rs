@@ -6,8 +6,9 @@ use natgrad::damping::{DampingPolicy, Marquardt, Tikhonov};
 use natgrad::data::{Batch, Labels, Metric};
 use natgrad::krylov::Cg;
 use natgrad::optimizer::{
-    Anchor, Centred, KrylovDescent, L2, Method, Momentum, NatSgd, NaturalCg, NaturalGradient,
-    Nesterov, Plain, Progress, Report, Sgd, StructuralHessianFree, Tonga,
+    Anchor, Centred, Gram, Kronecker, KrylovDescent, L2, Method, Momentum, NatSgd, NaturalCg,
+    NaturalGradient, Nesterov, Plain, Progress, PushThrough, Report, Sgd, StructuralHessianFree,
+    Tonga, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens};
 use natgrad::{Activation, Error, Likelihood, Plan, Room, Trainer, init};
@@ -130,6 +131,34 @@ impl World {
         }
     }
 
+    /// The pull toward 0.
+    fn pull(&self) -> L2<'static, f32> {
+        L2 {
+            strength: self.l2,
+            anchor: Anchor::Zero,
+        }
+    }
+
+    /// Whether a method lets in a step over all examples with a metric, and under the pull.
+    pub(crate) fn admits<M: Subject>(&self, method: M, metric: Metric<'_, f32>) -> bool {
+        let model = self.plan.model();
+        let admitted = method.admit(&model, &self.batch(), &metric, &self.pull());
+        admitted.is_ok()
+    }
+
+    /// A metric, where a method takes one of its own.
+    pub(crate) fn metric<'m, M: Subject>(
+        &self,
+        method: M,
+        metric: Metric<'m, f32>,
+    ) -> Metric<'m, f32> {
+        if self.admits(method, metric) {
+            metric
+        } else {
+            Metric::Same
+        }
+    }
+
     /// Targets that are the outputs at the parameters of `trainer`: a loss that cannot be lower.
     pub(crate) fn pleased<M: Subject>(&self, trainer: &mut Learner<'_, M>) -> Self {
         let mut world = self.clone();
@@ -157,11 +186,7 @@ impl World {
         let (mut params, mut workspace) = (self.params.clone(), self.workspace::<M>());
         let mut trainer =
             Learner::new(&self.plan, &mut params, &mut workspace, method).expect("a trainer");
-        let l2 = L2 {
-            strength: self.l2,
-            anchor: Anchor::Zero,
-        };
-        trainer.regularise(l2).expect("idle");
+        trainer.regularise(self.pull()).expect("idle");
         body(&mut trainer, self)
     }
 }
@@ -296,9 +321,19 @@ macro_rules! for_every_method {
         $check(crate::setup::tonga());
         $check(crate::setup::centred());
         $check(crate::setup::Descent::default());
+        $check(crate::setup::Exact::default());
+        $check(crate::setup::ExactInIdentity::default());
+        $check(crate::setup::OnAnyMetric::default());
+        $check(crate::setup::OnAnyMetricInIdentity::default());
     };
 }
 pub(crate) use for_every_method;
+
+/// Natural gradient in output space: of the metric of the batch, and of any.
+pub(crate) type Exact = Gram<f32, EXAMPLES>;
+pub(crate) type ExactInIdentity = Gram<f32, EXAMPLES, Tikhonov, Plain, PushThrough>;
+pub(crate) type OnAnyMetric = Gram<f32, EXAMPLES, Kronecker, Plain, Woodbury>;
+pub(crate) type OnAnyMetricInIdentity = Gram<f32, EXAMPLES, Tikhonov, Momentum, Woodbury>;
 
 pub(crate) type Descent = KrylovDescent<f32, 2, Martens>;
 

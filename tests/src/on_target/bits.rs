@@ -1,11 +1,11 @@
 //! The same bits: 100 steps of every method end on every core as they do on the host.
 
-use scenario::{End, PLAN, natural, rivals};
+use scenario::{End, PLAN, dual, largest, natural, rivals, woodbury};
 
 use super::{Build, Verdict, toolchain};
 
 /// The programs of the package `bits`, a group of runs each.
-const PROGRAMS: [&str; 2] = ["natural", "rivals"];
+const PROGRAMS: [&str; 4] = ["natural", "dual", "woodbury", "rivals"];
 
 /// The tiles of a host.
 const TILES: [usize; 3] = [1, 4, 32];
@@ -68,7 +68,12 @@ pub fn host_runs() -> Result<Vec<Run>, String> {
 
 fn tiled<const TILE: usize>() -> Result<Vec<Run>, String> {
     let mut params = [0.0; PLAN.params()];
-    let len = natural::workspace_len::<TILE>().max(rivals::workspace_len::<TILE>());
+    let len = largest(&[
+        natural::workspace_len::<TILE>(),
+        dual::workspace_len::<TILE>(),
+        woodbury::workspace_len::<TILE>(),
+        rivals::workspace_len::<TILE>(),
+    ]);
     let mut workspace = vec![0.0; len];
     let mut runs = Vec::new();
     let mut seen = |name: &str, end: Result<End, natgrad::Error>| {
@@ -80,6 +85,8 @@ fn tiled<const TILE: usize>() -> Result<Vec<Run>, String> {
         });
     };
     natural::all::<TILE>(&mut params, &mut workspace, &mut seen);
+    dual::all::<TILE>(&mut params, &mut workspace, &mut seen);
+    woodbury::all::<TILE>(&mut params, &mut workspace, &mut seen);
     rivals::all::<TILE>(&mut params, &mut workspace, &mut seen);
     runs.into_iter().collect()
 }
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn the_tiles_of_the_host_agree() {
         let runs = host_runs().unwrap();
-        assert_eq!(runs.len(), 18);
+        assert_eq!(runs.len(), 22);
     }
 
     #[test]

@@ -127,6 +127,14 @@ impl Build<'_> {
         self.printed(program, &["-icount", "shift=0"])
     }
 
+    /// The same of a program that is told some words.
+    ///
+    /// # Errors
+    /// As [`Build::run`].
+    pub fn run_timed_with(&self, program: &str, words: &str) -> Result<String, String> {
+        self.printed(program, &["-icount", "shift=0", "-append", words])
+    }
+
     fn printed(&self, program: &str, options: &[&str]) -> Result<String, String> {
         let output = self.emulate(program, options)?;
         let printed = String::from_utf8_lossy(&output.stdout);

@@ -7,17 +7,20 @@
 use super::{Build, Verdict};
 
 /// The programs of the package `slices`: a group of methods with one tile each.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 9] = [
     "naturals-1",
     "naturals-4",
     "naturals-8",
+    "duals-1",
+    "duals-4",
+    "duals-8",
     "rivals-1",
     "rivals-4",
     "rivals-8",
 ];
 
-/// 18 methods with two networks and two batches each, in tiles of three sizes.
-const CASES: usize = 18 * 2 * 2 * 3;
+/// 21 methods with two networks and two batches each, in tiles of three sizes.
+const CASES: usize = 21 * 2 * 2 * 3;
 
 /// A bound of which the dearest case takes a smaller part says nothing.
 const TIGHT: f64 = 0.5;

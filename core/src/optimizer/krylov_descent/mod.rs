@@ -26,7 +26,7 @@ use super::objective::{
 };
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, sealed};
 use crate::curvature::{Empirical, Examples, Fisher, Natural};
-use crate::data::{Labels, Metric};
+use crate::data::Labels;
 use crate::dense::{self, Eigen, Spectrum, block};
 use crate::error::Error;
 use crate::kernels;
@@ -241,11 +241,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             projected,
             mut search,
         } = Self::carve(memory, n, count);
-        let metric = match frame.metric {
-            Metric::Same => batch,
-            Metric::Leading(examples) => batch.leading(&model, examples),
-            Metric::On(metric) => metric,
-        };
+        let metric = frame.metric.examples(&model, &batch);
         let examples = |scratch, batch, total| Examples {
             model,
             params,

@@ -23,7 +23,7 @@ use super::objective::{DiagonalPass, GRADIENT_MACS, Inspection, LossPass, exampl
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, SolveReport, sealed};
 use crate::curvature::{Curvature, CurvatureOperator, Empirical, Examples, Natural};
 use crate::damping::{Damping, DampingMetric, Marquardt};
-use crate::data::{Labels, Metric};
+use crate::data::Labels;
 use crate::error::Error;
 use crate::kernels;
 use crate::krylov::{Advance, Cg, Solver, Start, Status, Stop, System};
@@ -317,11 +317,7 @@ where
             fisher,
             squares,
         } = Self::carve(memory, n);
-        let metric = match frame.metric {
-            Metric::Same => batch,
-            Metric::Leading(examples) => batch.leading(&model, examples),
-            Metric::On(metric) => metric,
-        };
+        let metric = frame.metric.examples(&model, &batch);
         let metric_examples = |scratch, total| Examples {
             model,
             params,

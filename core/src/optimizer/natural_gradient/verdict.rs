@@ -12,13 +12,10 @@ use crate::curvature::Curvature;
 use crate::damping::{DampingMetric, Evidence, Ratio};
 use crate::krylov::{Solver, Start};
 use crate::line_search::LineSearch;
-use crate::optimizer::objective::LossPass;
+use crate::optimizer::objective::{LossPass, noise};
 use crate::optimizer::{Outcome, Progress};
 use crate::precondition::Preconditioner;
 use crate::scalar::Scalar;
-
-/// How many units in the last place of the loss its rounding may be.
-const NOISE_ULPS: f64 = 4.0;
 
 impl<T, S, P, D, C> NaturalGradient<T, S, P, D, C>
 where
@@ -183,11 +180,4 @@ where
         step.reach = T::ZERO;
         step.phase = Phase::Length(0);
     }
-}
-
-/// The rounding of the difference of two losses: it means nothing below a few units in the last place.
-/// Each is scaled before they are added, since the sum of two finite losses may be infinite.
-fn noise<T: Scalar>(before: T, after: T) -> T {
-    let ulps = T::of(NOISE_ULPS) * T::EPSILON;
-    ulps * before.abs() + ulps * after.abs()
 }

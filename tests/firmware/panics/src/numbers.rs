@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use natgrad::dense::{self, Eigen};
+use natgrad::dense::{self, Eigen, Rows};
 use natgrad::{Activation, Scalar};
 
 use crate::{count, slice, slice_mut, used};
@@ -42,14 +42,16 @@ fn activations<T: Scalar>() {
 }
 
 fn matrices<T: Scalar>() {
+    let rows = black_box(Rows::Square(count()));
+    used(Rows::packed_len(count()));
     used(dense::factor_entry::<T>(
         slice_mut(),
-        count(),
+        rows,
         count(),
         count(),
     ));
     used(dense::factor::<T>(slice_mut(), count()));
-    dense::solve_row::<T>(slice(), count(), slice_mut(), count());
+    dense::solve_row::<T>(slice(), rows, count(), slice_mut(), count());
     dense::solve::<T>(slice(), count(), slice_mut());
     used(dense::eigen::<T>(slice_mut(), count(), slice_mut()));
     used(Eigen::rotation_macs(count()));

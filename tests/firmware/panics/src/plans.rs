@@ -6,9 +6,10 @@ use core::hint::black_box;
 
 use natgrad::budget::Sentence;
 use natgrad::data::{DataError, Labels};
+use natgrad::optimizer::{StepCosts, StepSolver};
 use natgrad::{
-    Activation, Error, Likelihood, Model, OverBudget, Pass, Plan, PlanError, Room, ShapeError,
-    Storage,
+    Activation, DualStorage, Error, Likelihood, Model, OverBudget, Pass, Plan, PlanError, Room,
+    ShapeError, Storage,
 };
 
 use crate::{count, slice, used};
@@ -87,7 +88,31 @@ fn models(model: &Model<'static>, other: &Model<'static>) {
     used(Model::units(black_box(model)));
     used(Model::widest(black_box(model)));
     used(Model::macs(black_box(model), pass()));
+    used(Model::step_costs::<f32, 1>(
+        black_box(model),
+        count(),
+        black_box(1_u16),
+    ));
+    used(Model::step_costs::<f64, 4>(
+        black_box(model),
+        count(),
+        black_box(1_u16),
+    ));
+    let costs = black_box(Model::step_costs::<f32, 1>(
+        model,
+        count(),
+        black_box(1_u16),
+    ));
+    used(StepCosts::of(&costs, black_box(StepSolver::Gram)));
+    used(StepCosts::cheapest(&costs, count()));
     used(Model::eq(black_box(model), black_box(other)));
+}
+
+fn dual() -> DualStorage {
+    black_box(DualStorage {
+        examples: count(),
+        factors: count(),
+    })
 }
 
 fn sizes(model: &Model<'static>) {
@@ -95,7 +120,9 @@ fn sizes(model: &Model<'static>) {
     used(Pass::scratch_len(pass(), model, count()));
     used(Storage::vectors(count()));
     used(Storage::with_scalars(storage(), count()));
+    used(Storage::with_dual(storage(), dual()));
     used(Storage::and(storage(), storage()));
+    used(DualStorage::len(dual(), model));
     used(Storage::len(storage(), model, count()));
     used(Room::len(room(), model, black_box(Labels::Needed)));
 }

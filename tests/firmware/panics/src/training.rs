@@ -6,9 +6,9 @@ use natgrad::curvature::Empirical;
 use natgrad::damping::{Marquardt, Structural, Tikhonov};
 use natgrad::krylov::{Cg, Minres, MinresQlp};
 use natgrad::optimizer::{
-    Adam, Centred, Conjugation, Full, Guarded, KrylovDescent, L2, Local, Method, Moment, Momentum,
-    NaturalCg, NaturalGradient, Nesterov, Newton, Plain, Progress, Search, Sgd, Slice, Tonga,
-    Uncentred, Velocity,
+    Adam, Centred, Conjugation, Full, Gram, Guarded, Kronecker, KrylovDescent, L2, Local, Method,
+    Moment, Momentum, NaturalCg, NaturalGradient, Nesterov, Newton, Plain, Progress, Search, Sgd,
+    Slice, Tonga, Uncentred, Velocity, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Scalar, Trainer};
@@ -62,6 +62,9 @@ pub fn rivals<T: Scalar, const TILE: usize>() {
     trainer::<T, _, TILE>(Adam::new(number::<T>()));
     trainer::<T, _, TILE>(Tonga::<T, 3, 4, Uncentred>::new(number()));
     trainer::<T, _, TILE>(Tonga::<T, 1, 1, Centred>::new(number()));
+    trainer::<T, _, TILE>(Gram::<T, 3, Kronecker, Momentum>::default());
+    trainer::<T, _, TILE>(Gram::<T, 1, Tikhonov, Plain>::default());
+    trainer::<T, _, TILE>(Gram::<T, 3, Kronecker, Momentum, Woodbury>::default());
     used(Search::<T>::default());
     guarded::<T, _, TILE>(KrylovDescent::<T, 3, Jacobi>::default());
     guarded::<T, _, TILE>(KrylovDescent::<T, 1, Martens>::default());
@@ -92,6 +95,15 @@ fn trainer<T: Scalar, M: Method<T> + Copy, const TILE: usize>(
 ) -> Option<Trainer<'static, T, M, TILE>> {
     let method = black_box(method);
     used(Method::check(&method));
+    if let Some(model) = model() {
+        used(Method::admit(
+            &method,
+            &model,
+            &batch(),
+            &metric(),
+            black_box(&L2::NONE),
+        ));
+    }
     let mut state = black_box(Method::start(&method));
     let step = black_box(Method::begin(&method, &state));
     Method::abandon(&method, black_box(&mut state), &step);

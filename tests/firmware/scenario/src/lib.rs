@@ -11,8 +11,9 @@ use natgrad::curvature::Empirical;
 use natgrad::damping::{Marquardt, Tikhonov};
 use natgrad::krylov::{Cg, Minres, MinresQlp};
 use natgrad::optimizer::{
-    Adam, Centred, Full, HessianFree, KrylovDescent, Local, Method, Momentum, NaturalCg,
-    NaturalGradient, Nesterov, Newton, Plain, Sgd, StructuralHessianFree, Tonga, Uncentred,
+    Adam, Centred, Full, Gram, HessianFree, Kronecker, KrylovDescent, Local, Method, Momentum,
+    NaturalCg, NaturalGradient, Nesterov, Newton, Plain, Sgd, StructuralHessianFree, Tonga,
+    Uncentred, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Activation, Batch, Error, Likelihood, Metric, Plan, Room, Trainer, init};
@@ -30,6 +31,9 @@ const CLASSES: usize = 3;
 const BATCH: usize = 36;
 const METRIC: usize = 16;
 const STEPS: usize = 100;
+
+/// Wines of a system in output space.
+const DUAL: usize = 8;
 
 /// The network of all runs.
 pub const PLAN: Plan<3> = match Plan::new(
@@ -84,12 +88,13 @@ fn batch(step: usize, len: usize) -> Batch<'static, f32> {
     Batch::labelled(inputs, &wine::LABELS[first..first + len])
 }
 
-/// Trains by `method` from fresh parameters, in memory that begins with 0.
+/// Trains by `method` over batches of `len` wines from fresh parameters, in memory that begins with 0.
 ///
 /// # Errors
 /// Those of the trainer. None is expected.
 fn train<M: Method<f32>, const TILE: usize>(
     method: M,
+    (len, metric): (usize, Metric<'_, f32>),
     params: &mut [f32],
     workspace: &mut [f32],
 ) -> Result<End, Error> {
@@ -100,7 +105,7 @@ fn train<M: Method<f32>, const TILE: usize>(
     let first = trainer.loss(batch(0, wine::WINES))?;
     let mut losses = Hasher::new();
     for step in 0..STEPS {
-        let report = trainer.step(batch(step, BATCH), Metric::Leading(METRIC))?;
+        let report = trainer.step(batch(step, len), metric)?;
         losses.update(&report.loss.to_le_bytes());
         if let Some(loss) = report.loss_after {
             losses.update(&loss.to_le_bytes());
@@ -138,7 +143,7 @@ pub const fn largest(mut lens: &[usize]) -> usize {
 
 /// Every run has its place in the flash of a firmware; the smallest holds a group of them.
 macro_rules! runs {
-    ($(#[$doc:meta])* mod $group:ident { $($name:literal: $method:ty = $value:expr;)* }) => {
+    ($(#[$doc:meta])* mod $group:ident over $examples:expr; { $($name:literal: $method:ty = $value:expr;)* }) => {
         $(#[$doc])*
         pub mod $group {
             use super::*;
@@ -158,7 +163,7 @@ macro_rules! runs {
             ) {
                 $({
                     let len = Trainer::<f32, $method, TILE>::workspace_len(&PLAN.model(), Room::NONE);
-                    seen($name, train::<$method, TILE>($value, params, &mut workspace[..len]));
+                    seen($name, train::<$method, TILE>($value, $examples, params, &mut workspace[..len]));
                 })*
             }
         }
@@ -167,7 +172,7 @@ macro_rules! runs {
 
 runs! {
     /// Natural gradient, by every solver.
-    mod natural {
+    mod natural over (BATCH, Metric::Leading(METRIC)); {
         "natural": Natural<Jacobi, Marquardt> = NaturalGradient::default();
         "natural-martens": Natural<Martens, Tikhonov> = NaturalGradient::default();
         "natural-checkpoints": Natural<Jacobi, Tikhonov, Cg<4>> = NaturalGradient {
@@ -185,8 +190,24 @@ runs! {
 }
 
 runs! {
+    /// Natural gradient in output space, over as many examples as the smallest board has room for.
+    mod dual over (DUAL, Metric::Same); {
+        "gram": Gram<f32, DUAL> = Gram::default();
+        "gram-bare": Gram<f32, DUAL, Tikhonov, Plain> = Gram::default();
+    }
+}
+
+runs! {
+    /// The same in the metric of other examples than the gradient's.
+    mod woodbury over (BATCH, Metric::Leading(DUAL)); {
+        "gram-woodbury": Gram<f32, DUAL, Kronecker, Momentum, Woodbury> = Gram::default();
+        "gram-woodbury-bare": Gram<f32, DUAL, Tikhonov, Plain, Woodbury> = Gram::default();
+    }
+}
+
+runs! {
     /// The methods that natural gradient is compared with.
-    mod rivals {
+    mod rivals over (BATCH, Metric::Leading(METRIC)); {
         "hessian-free": HessianFree<f32> = HessianFree::hessian_free(1.0);
         "hessian-free-structural": StructuralHessianFree<f32>
             = StructuralHessianFree::hessian_free(1.0);

@@ -6,9 +6,9 @@ use natgrad::curvature::Empirical;
 use natgrad::damping::{Marquardt, Tikhonov};
 use natgrad::krylov::{Cg, Minres, MinresQlp, Stop};
 use natgrad::optimizer::{
-    Adam, Centred, Full, HessianFree, KrylovDescent, Local, Method, Momentum, NaturalCg,
-    NaturalGradient, Nesterov, Newton, Plain, Progress, Search, Sgd, StructuralHessianFree, Tonga,
-    Uncentred,
+    Adam, Centred, Full, Gram, HessianFree, Kronecker, KrylovDescent, Local, Method, Momentum,
+    NaturalCg, NaturalGradient, Nesterov, Newton, Plain, Progress, Search, Sgd,
+    StructuralHessianFree, Tonga, Uncentred, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
 use natgrad::{Activation, Batch, Error, Likelihood, Metric, Model, Plan, Room, Trainer, init};
@@ -183,6 +183,15 @@ methods! {
             m.natural.stop = short();
             m.conjugation.evaluations = 4;
         });
+    }
+}
+
+methods! {
+    /// Natural gradient in output space.
+    mod duals {
+        "gram": Gram<f32, EXAMPLES> = Gram::default();
+        "gram-bare": Gram<f32, EXAMPLES, Tikhonov, Plain> = Gram::default();
+        "gram-woodbury": Gram<f32, EXAMPLES, Kronecker, Momentum, Woodbury> = Gram::default();
     }
 }
 

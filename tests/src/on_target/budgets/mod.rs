@@ -20,11 +20,12 @@ use crate::root;
 
 /// The methods: their programs in the package `costs` without their `cost-`, and what they are called. Where
 /// nothing else is said, a network has ReLU and a Gaussian likelihood.
-const METHODS: [(&str, &str); 12] = [
+const METHODS: [(&str, &str); 13] = [
     ("sgd", "`Sgd<Plain>`"),
     ("momentum", "`Sgd<Momentum>`"),
     ("adam", "`Adam`"),
     ("natural", "`NaturalGradient`, by CG"),
+    ("gram", "`Gram<16>`, in output space"),
     ("natsgd", "`NatSgd`, by CG"),
     ("natcg", "`NaturalCg<Full>`"),
     ("hessian-free", "`HessianFree`"),
@@ -261,7 +262,8 @@ fn measure(build: &Build<'_>) -> Result<Measured, String> {
                 .map_err(|sentence| format!("{method}: {sentence}"))?,
         );
         let measured = run(build, &program)?;
-        if measured.is_empty() {
+        // Not the smallest board, whose RAM a system of 16 examples of four outputs exceeds.
+        if measured.is_empty() && (method, build.core.name) != ("gram", "M0") {
             return Err(format!("{method} trains no network"));
         }
         for ((module, widths), line) in NETWORKS.into_iter().zip(measured) {
@@ -290,7 +292,7 @@ fn measure(build: &Build<'_>) -> Result<Measured, String> {
 #[cfg(test)]
 mod tests {
     use natgrad::optimizer::{
-        Adam, Full, KrylovDescent, Method, NaturalCg, NaturalGradient, Sgd, Tonga,
+        Adam, Full, Gram, KrylovDescent, Method, NaturalCg, NaturalGradient, Sgd, Tonga,
     };
 
     use super::*;
@@ -366,7 +368,7 @@ mod tests {
     #[test]
     fn stated_stacks_are_near_what_was_measured() {
         let rows = read().unwrap();
-        let stated: [(&str, usize); 6] = [
+        let stated: [(&str, usize); 7] = [
             ("sgd", <Sgd<f32> as Method<f32>>::STACK),
             ("adam", <Adam<f32> as Method<f32>>::STACK),
             ("tonga", <Tonga<f32, 3, 3> as Method<f32>>::STACK),
@@ -376,6 +378,7 @@ mod tests {
             ),
             ("natcg", <NaturalCg<f32, Full> as Method<f32>>::STACK),
             ("natural", <NaturalGradient<f32> as Method<f32>>::STACK),
+            ("gram", <Gram<f32, 16> as Method<f32>>::STACK),
         ];
         for (method, stated) in stated {
             let stacks = rows.iter().filter(|row| row.method == method);

@@ -5,8 +5,8 @@
 use costs::{BATCH, board, depth, examples, print};
 use natgrad::krylov::Cg;
 use natgrad::optimizer::{
-    Adam, Full, HessianFree, KrylovDescent, Momentum, NatSgd, NaturalCg, NaturalGradient, Newton,
-    Sgd, Tonga,
+    Adam, Full, Gram, HessianFree, Kronecker, KrylovDescent, Momentum, NatSgd, NaturalCg,
+    NaturalGradient, Newton, Sgd, Tonga, Woodbury,
 };
 use natgrad::precondition::Jacobi;
 use natgrad::{Activation, Batch, Error, Likelihood, Plan, Room, Trainer};
@@ -68,6 +68,8 @@ depths! {
     Sgd<f32, Momentum> = Sgd::new(0.01);
     Adam<f32> = Adam::new(0.01);
     NaturalGradient<f32> = NaturalGradient::default();
+    Gram<f32, BATCH> = Gram::default();
+    Gram<f32, BATCH, Kronecker, Momentum, Woodbury> = Gram::default();
     NatSgd<f32, Cg> = NatSgd::nat_sgd();
     NaturalCg<f32, Full> = NaturalCg::default();
     HessianFree<f32> = HessianFree::hessian_free(1.0);
