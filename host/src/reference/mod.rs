@@ -7,7 +7,7 @@
 //!
 //! - [`Reference`] is the network with its likelihood: outputs, loss, predictions (this file), then
 //!   gradient, Jacobian, Hessian and directional products (`derivatives`), then the Fisher metric and
-//!   its rivals (`metric`).
+//!   its rivals (`metric`), and the exact damped step as a regulator over the layers (`lqr`).
 //! - [`Examples`] is the weighted sample over which means are taken.
 //! - [`solve_damped`], [`minimum_norm_solve`] and [`smallest_eigenvalue`] are dense linear algebra.
 //!
@@ -25,6 +25,7 @@
 //! Pascanu and Bengio, *Revisiting Natural Gradient for Deep Networks*, arXiv 1301.3584, 2014.
 
 mod derivatives;
+mod lqr;
 mod metric;
 mod scalar;
 mod solve;

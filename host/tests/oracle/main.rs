@@ -8,6 +8,7 @@
 //! | `dense` | small dense matrices: Cholesky's factor, Jacobi's eigenvectors |
 //! | `cg` | conjugate gradients against dense solves |
 //! | `minres` | MINRES and MINRES-QLP against dense solves, singular ones too |
+//! | `lqr` | the exact step by five ways: output space, a regulator over the layers (two), CG, dense |
 //! | `natural` | a step against the dense system, and what it reports |
 //! | `natural_cg` | natural conjugate gradient against the minimum over its plane |
 //! | `structural` | structural damping, and steps with other curvatures, against dense systems |
@@ -15,16 +16,19 @@
 //! | `tonga` | steps of TONGA against the dense recursion, cuts and all |
 //! | `invariance` | re-parametrisation, and what must not change a step at all |
 //!
-//! The rest is what they share: `strategies` draws the cases, `subject` runs the core on them, `bound`
-//! and `tolerance` say how far rounding may move a result.
+//! The rest is what they share: `strategies` draws the cases, `subject` runs the core on them, `gram` takes a step in
+//! output space apart, `bound` and `tolerance` say how far rounding may move a result.
 //!
 //! The seed of the random cases is fixed, so that a failure repeats. `PROPTEST_RNG_SEED` and
 //! `PROPTEST_CASES` widen the search.
 
+mod accuracy;
 mod bound;
 mod cg;
 mod dense;
+mod gram;
 mod invariance;
+mod lqr;
 mod minres;
 mod natural;
 mod natural_cg;
