@@ -1,6 +1,7 @@
 //! Shared set-up of the tests that span crates: the binary, and a place to run it in.
 #![forbid(unsafe_code)]
 
+pub mod accuracy;
 pub mod on_target;
 
 use std::ffi::OsStr;

@@ -5,10 +5,13 @@ use std::fs;
 use natgrad::damping::{Marquardt, Tikhonov};
 use natgrad::krylov::{Cg, Minres, MinresQlp};
 use natgrad::optimizer::{
-    Adam, Full, HessianFree, KrylovDescent, Method, Momentum, NaturalCg, NaturalGradient, Nesterov,
-    Newton, Plain, Sgd, Tonga,
+    Adam, Full, Gram, HessianFree, Kronecker, KrylovDescent, Method, Momentum, NaturalCg,
+    NaturalGradient, Nesterov, Newton, Plain, Sgd, Tonga, Woodbury,
 };
 use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
+use natgrad_tests::accuracy::plot;
+use natgrad_tests::accuracy::record::{self, Curve};
+use natgrad_tests::accuracy::table::Data;
 use natgrad_tests::on_target::budgets;
 use natgrad_tests::root;
 
@@ -43,6 +46,24 @@ fn storage_tables_are_what_the_types_say() {
             vectors::<Sgd<f32, Momentum>>().to_string(),
         ),
         ("`Adam`", vectors::<Adam<f32>>().to_string()),
+        (
+            "`Gram<T, B, Tikhonov, Plain>`",
+            format!(
+                "{} and a system",
+                vectors::<Gram<f32, 4, Tikhonov, Plain>>()
+            ),
+        ),
+        (
+            "`Gram<T, B>` (Kronecker, Momentum)",
+            format!("{} and a system", vectors::<Gram<f32, 4>>()),
+        ),
+        (
+            "`Gram<T, B, Kronecker, Momentum, Woodbury>`",
+            format!(
+                "{} and a system",
+                vectors::<Gram<f32, 4, Kronecker, Momentum, Woodbury>>()
+            ),
+        ),
         (
             "`NaturalGradient<T, Cg<0>, Unpreconditioned, Tikhonov>`",
             vectors::<Natural<Cg<0>, Unpreconditioned, Tikhonov>>().to_string(),
@@ -126,4 +147,29 @@ fn the_table_of_costs_is_that_of_the_budgets() {
         table == budgets::render(&rows),
         "README.md holds another table than `cargo run -p natgrad-tests --bin on-target -- --table` prints"
     );
+}
+
+/// The comparison is printed from the data that are committed: table, page and plot.
+#[test]
+fn the_comparison_is_that_of_its_data() {
+    let command = "cargo run --release -p natgrad-tests --bin accuracy -- --table";
+    let data = Data::read().unwrap();
+    let page = fs::read_to_string(root().join("README.md")).expect("a page");
+    let (_, rest) = page.split_once("<!-- accuracy -->\n").expect("a mark");
+    let (table, _) = rest.split_once("<!-- /accuracy -->").expect("another");
+    assert!(
+        table == data.headline(),
+        "README.md holds another table than `{command}` prints"
+    );
+    let curves = record::read::<Curve>("curves.csv").unwrap();
+    for (name, expected) in [
+        ("README.md", data.page()),
+        ("accuracy.svg", plot::draw(&curves).unwrap()),
+    ] {
+        let found = fs::read_to_string(record::folder().join(name)).expect(name);
+        assert!(
+            found == expected,
+            "tests/accuracy/{name} is not what `{command}` writes"
+        );
+    }
 }

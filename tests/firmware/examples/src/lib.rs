@@ -8,6 +8,7 @@
 pub mod bridge;
 pub mod machine;
 mod noise;
+pub mod pump;
 pub mod scales;
 pub mod watch;
 

@@ -1,0 +1,5 @@
+//! Gradient descent with momentum.
+#![no_std]
+#![no_main]
+
+arrivals::program!(arrivals::accuracy::Heavy = arrivals::accuracy::Heavy::new, few: true, many: true);

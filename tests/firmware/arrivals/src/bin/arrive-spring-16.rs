@@ -1,0 +1,5 @@
+//! `Gram`, over at most 16 examples.
+#![no_std]
+#![no_main]
+
+arrivals::program!(arrivals::accuracy::Spring<16> = |_| Default::default(), few: true, many: true);
