@@ -9,7 +9,7 @@
 use natgrad::damping::{Damping, DampingPolicy, Tikhonov};
 use natgrad::line_search::Trust;
 use natgrad::optimizer::{
-    Anchor, DualMetric, Gram, Inverse, Kronecker, L2, Method, Momentum, Outcome, Plain,
+    Anchor, DualMetric, Gram, Inverse, Kronecker, L2, Method, Momentum, Outcome, Plain, Progress,
     PushThrough, Woodbury,
 };
 use natgrad::{Activation, Batch, Likelihood, Metric, Mlp, Model, Pass, Room, Trainer};
@@ -496,4 +496,82 @@ fn what_does_not_fit_is_refused() {
     assert!(setting(through(L2::NONE, batch, Metric::On(batch))));
     assert!(setting(through(l2, batch, Metric::Same)));
     assert!(setting(wood(l2, batch, Metric::Same)));
+}
+
+/// What a step tells on its way: λ and the promise of every solve, and whether every trial was good enough.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Solved { damping: f64, promise: f64 },
+    Tried { accepted: bool },
+}
+
+/// What the last step did is dropped before λ is touched: where the model promises nothing with it, and where the loss
+/// rises.
+#[test]
+fn a_memory_that_misleads_is_dropped_before_the_damping_rises() {
+    type Learner<'a> = Trainer<'a, f64, Gram<f64, EXAMPLES>, 1>;
+    let (mut unpromising, mut rising) = (0, 0);
+    let kinds = CASES
+        .into_iter()
+        .cycle()
+        .zip([0.01, 10.0].into_iter().cycle());
+    for (seed, ((widths, likelihood), damping)) in (0..200).zip(kinds) {
+        let task = Task::new(widths, likelihood, seed);
+        let other = Task::new(widths, likelihood, seed + 100);
+        let model = task.model();
+        let mut params = task.params.clone();
+        let mut workspace = vec![0.0; Learner::workspace_len(&model, Room::NONE)];
+        // A strong λ holds a step to the memory.
+        let mut method = Gram {
+            momentum: 0.99,
+            ..Gram::default()
+        };
+        method.damping.initial = damping;
+        let mut trainer = Learner::new(model, &mut params, &mut workspace, method).unwrap();
+        for batch in [task.batch(), other.batch(), task.batch(), other.batch()] {
+            let mut told = Vec::new();
+            let report = trainer.step_with(batch, Metric::Same, &mut |progress| match *progress {
+                Progress::Solved { solve, damping } => told.push(Told::Solved {
+                    damping,
+                    promise: solve.last.phi,
+                }),
+                Progress::Trial { accepted, .. } => told.push(Told::Tried { accepted }),
+                _ => {}
+            });
+            let report = report.unwrap();
+            let carries = trainer.state().steps > 1;
+            if !carries {
+                continue;
+            }
+            match told[..] {
+                [
+                    Told::Solved { damping, promise },
+                    Told::Solved {
+                        damping: again,
+                        promise: better,
+                    },
+                    ..,
+                ] if promise >= 0.0 => {
+                    assert_eq!((damping, better < 0.0), (again, true), "{told:?}");
+                    unpromising += 1;
+                }
+                [
+                    Told::Solved { damping, .. },
+                    Told::Tried { accepted: false },
+                    Told::Solved { damping: again, .. },
+                    ..,
+                ] => {
+                    assert_eq!(damping, again, "{told:?}");
+                    rising += 1;
+                }
+                _ => continue,
+            }
+            let solves = told
+                .iter()
+                .filter(|told| matches!(told, Told::Solved { .. }));
+            let attempts = usize::from(report.solve.unwrap().attempts);
+            assert_eq!(solves.count(), attempts + 1, "{told:?}");
+        }
+    }
+    assert!(unpromising > 3 && rising > 3, "{unpromising} {rising}");
 }
