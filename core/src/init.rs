@@ -157,7 +157,8 @@ const INCOMING: usize = 15;
 /// moments leave the range of `T` stays as it is.
 ///
 /// It mends the start and no more: where a feature lies far from zero for its spread, its weight and the bias of a unit
-/// go on doing nearly the same, and training is slow. Give such inputs an offset
+/// go on doing nearly the same, and training is slow, but by [`Gram`](crate::optimizer::Gram) damped by
+/// [`Kronecker`](crate::optimizer::Kronecker), which goes about the means. For other methods give such inputs an offset
 /// ([`Samples`](crate::data::Samples)) instead.
 ///
 /// Means over the weighted batch, in two passes per feature. Call it once, after an initialisation.

@@ -16,6 +16,8 @@ use natgrad::{Activation, Batch, Likelihood, Metric, Mlp, Model, Pass, Room, Tra
 
 const EXAMPLES: usize = 5;
 
+type Learner<'a> = Trainer<'a, f64, Gram<f64, EXAMPLES>, 1>;
+
 struct Draws(u64);
 
 impl Draws {
@@ -509,7 +511,6 @@ enum Told {
 /// rises.
 #[test]
 fn a_memory_that_misleads_is_dropped_before_the_damping_rises() {
-    type Learner<'a> = Trainer<'a, f64, Gram<f64, EXAMPLES>, 1>;
     let (mut unpromising, mut rising) = (0, 0);
     let kinds = CASES
         .into_iter()
@@ -574,4 +575,43 @@ fn a_memory_that_misleads_is_dropped_before_the_damping_rises() {
         }
     }
     assert!(unpromising > 3 && rising > 3, "{unpromising} {rising}");
+}
+
+/// Other units and zeros of the inputs, of which the first layer knows, leave every step as it is.
+#[test]
+fn a_step_about_the_means_does_not_depend_on_units_and_zeros() {
+    let (scales, zeros) = ([0.1, 30.0, 5.0, 1.0], [2.0, -40.0, 3.0, 0.0]);
+    for (widths, likelihood) in CASES {
+        let task = Task::new(widths, likelihood, 23);
+        let mut raw = Task::new(widths, likelihood, 23);
+        let units = scales.into_iter().zip(zeros).take(widths[0]);
+        let units: Vec<(f64, f64)> = units.collect();
+        for (x, (scale, zero)) in raw.inputs.iter_mut().zip(units.iter().cycle()) {
+            *x = zero + scale * *x;
+        }
+        let (weights, rest) = raw.params.split_at_mut(widths[0] * widths[1]);
+        for (row, bias) in weights.chunks_exact_mut(widths[0]).zip(rest) {
+            for (weight, (scale, zero)) in row.iter_mut().zip(&units) {
+                *weight /= scale;
+                *bias -= *weight * zero;
+            }
+        }
+        let losses = |task: &Task| -> Vec<f64> {
+            let model = task.model();
+            let mut params = task.params.clone();
+            let mut workspace = vec![0.0; Learner::workspace_len(&model, Room::NONE)];
+            let mut trainer =
+                Learner::new(model, &mut params, &mut workspace, Gram::default()).unwrap();
+            let step = |_| trainer.step(task.batch(), Metric::Same).unwrap().loss;
+            (0..10).map(step).collect()
+        };
+        let (standardised, raw) = (losses(&task), losses(&raw));
+        for (raw, standardised) in raw.iter().zip(&standardised) {
+            assert!(
+                (raw - standardised).abs() < 1e-8,
+                "{widths:?} {raw} {standardised}"
+            );
+        }
+        assert!(standardised[9] < 0.5 * standardised[0]);
+    }
 }
