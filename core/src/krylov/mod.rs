@@ -125,6 +125,18 @@ pub struct Solve<T> {
     pub last: Iteration<T>,
 }
 
+impl<T: Scalar> Solve<T> {
+    /// That of a step which has not solved anything yet.
+    pub(crate) const NONE: Self = Self {
+        status: Status::ZeroRightHandSide,
+        last: Iteration {
+            count: 0,
+            phi: T::ZERO,
+            residual: T::ZERO,
+        },
+    };
+}
+
 /// What one slice of a solve did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Advance<T> {

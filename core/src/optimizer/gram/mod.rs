@@ -26,9 +26,14 @@
 //! Reference: Ren & Goldfarb 2019; Cai et al. 2019; Chen & Heyl 2023 (MinSR); Goldshlager, Abrahamsen & Lin 2024
 //! (SPRING); algorithms 3.3.
 
+mod inverse;
+mod metric;
 mod step;
 mod system;
 mod verdict;
+
+pub use self::inverse::{Inverse, PushThrough, RightHandSide, Woodbury};
+pub use self::metric::{DualMetric, Kronecker};
 
 use self::step::{GramStep, Phase};
 use self::system::System;
@@ -37,100 +42,17 @@ use super::slice::larger;
 use super::{
     Frame, L2, Method, Momentum, Outcome, Progress, Report, Slice, SolveReport, Velocity, sealed,
 };
-use crate::damping::{Damping, DampingPolicy, Ratio, Tikhonov};
+use crate::damping::{Damping, DampingPolicy, Ratio};
 use crate::data::{Batch, Labels, Metric};
 use crate::dense::{Pivot, block};
 use crate::error::Error;
 use crate::kernels;
 use crate::krylov::Status;
-use crate::likelihood::Likelihood;
 use crate::line_search::Trust;
 use crate::mlp::{Tile, tiles};
 use crate::plan::{DualStorage, Model, Pass, Storage};
 use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::{Arena, ShapeError};
-
-/// The metric D of the damping of a system in output space, as a type.
-pub trait DualMetric: Copy + Default + sealed::Sealed {
-    /// Numbers per input and per unit of the trained layers.
-    const FACTORS: usize;
-}
-
-impl sealed::Sealed for Tikhonov {}
-
-impl DualMetric for Tikhonov {
-    const FACTORS: usize = 0;
-}
-
-/// D in product form, about the mean μ of the network's inputs: for the weight of an input i in a unit o, vᵢuₒ, with vᵢ the
-/// variance of the input (the mean square of a hidden unit, which has a zero of its own), and for what the unit has at μ, which is
-/// b + Wμ, uₒ, the mean square of the unit's columns of JᵀQ, summed over the outputs. It is the diagonal of a
-/// Kronecker factorisation of F in those coordinates (μ = 0 for hidden layers):
-///
-/// ```text
-/// dᵀDd = Σₗ Σₒ uₒ ( Σᵢ vᵢ ΔWₒᵢ² + (Δbₒ + ΔWₒ·μ)² )
-/// ```
-///
-/// So a step depends neither on the units nor on the zeros that inputs are measured with: from raw inputs, whose scales were
-/// folded into the start ([`init::fold_scales`](crate::init::fold_scales)), a run is that from standardised ones, but
-/// for rounding. The Gram matrix has the inner products of a − μ, for no more arithmetic than those of a.
-///
-/// A factor counts at least 10⁻⁶ (inputs) or 10⁻³ (units) of its mean over the layer, and the variance of an input of the
-/// network 10⁻⁶ of the square of its mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Kronecker;
-
-impl sealed::Sealed for Kronecker {}
-
-impl DualMetric for Kronecker {
-    /// As they were, as they are, and their roots.
-    const FACTORS: usize = 3;
-}
-
-/// The identity by which the inverse is taken in output space, as a type: which gradients it takes.
-pub trait Inverse: Copy + Default + sealed::Sealed {
-    /// What the system is solved for.
-    const RIGHT_HAND_SIDE: RightHandSide;
-
-    /// The λ below which f32 has no digits left for d: the floor of the default.
-    const FLOOR: f64;
-}
-
-/// What a system in output space is solved for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RightHandSide {
-    /// The residuals s of the batch.
-    Residuals,
-    /// A gradient, which is one more vector.
-    Gradient,
-}
-
-/// (λD + AᵀA)⁻¹Aᵀ = D⁻¹Aᵀ(λI + AD⁻¹Aᵀ)⁻¹: the metric is that of the gradient batch, and there is no L2 term. d lies in
-/// the span of the rows of A, and keeps its digits however small λ is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct PushThrough;
-
-impl sealed::Sealed for PushThrough {}
-
-impl Inverse for PushThrough {
-    const RIGHT_HAND_SIDE: RightHandSide = RightHandSide::Residuals;
-    const FLOOR: f64 = 1e-5;
-}
-
-/// (λD + AᵀA)⁻¹ = D⁻¹(I − Aᵀ(λI + AD⁻¹Aᵀ)⁻¹AD⁻¹)/λ: any metric, and with [`Tikhonov`] an L2 term. What is left of the
-/// gradient outside of the rows of A moves the parameters by 1/λ; the difference loses the digits of λ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Woodbury;
-
-impl sealed::Sealed for Woodbury {}
-
-impl Inverse for Woodbury {
-    const RIGHT_HAND_SIDE: RightHandSide = RightHandSide::Gradient;
-    const FLOOR: f64 = 1e-3;
-}
 
 /// Natural gradient by the Gram matrix of at most `B` examples, with the damping metric `D`
 /// ([`Kronecker`], or [`Tikhonov`] for D = I), a memory of the last step or none
@@ -273,28 +195,6 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Gram<T, 
         }
     }
 
-    /// The loss and s of the batch are known.
-    fn seen(
-        step: &mut GramStep<T>,
-        system: &System<'_, T>,
-        order: usize,
-    ) -> Result<Progress<T>, Error> {
-        let s = system.residual.get(..order).unwrap_or(&[]);
-        let squared = kernels::dot(s, s);
-        if !(step.loss.is_finite() && squared.is_finite()) {
-            return Err(Error::NonFinite);
-        }
-        step.total = step.metric_total;
-        step.norm = squared.root();
-        if step.norm == T::ZERO {
-            step.phase = Phase::Ready(Outcome::Stationary);
-        }
-        Ok(Progress::Gradient {
-            loss: step.loss,
-            norm: step.norm,
-        })
-    }
-
     /// g + l₂μd₋, to which what comes from the metric is added.
     fn begin_direction(
         &self,
@@ -308,25 +208,6 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Gram<T, 
         if step.carries && l2 > T::ZERO {
             kernels::axpy(l2 * self.momentum, last, direction);
         }
-    }
-
-    /// Whether s and y promise what the model does: λy − s is Ad to all its digits where no residual is much larger than
-    /// what it can change by. A saturated wrong answer has an s of e^{½|z|}, and Ad is the rounding of that.
-    fn promises_by_rows(model: &Model<'_>) -> bool {
-        I::RIGHT_HAND_SIDE == RightHandSide::Residuals && model.likelihood() == Likelihood::Gaussian
-    }
-
-    /// What comes after d: where logits can saturate, a look at Jd.
-    fn measure(model: &Model<'_>, step: &mut GramStep<T>) -> Phase<T> {
-        if model.likelihood() == Likelihood::Gaussian {
-            return Phase::Place;
-        }
-        step.reach = T::ZERO;
-        step.quad = T::ZERO;
-        if I::RIGHT_HAND_SIDE == RightHandSide::Residuals {
-            (step.slope, step.curved) = (T::ZERO, T::ZERO);
-        }
-        Phase::Reach(0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A step under way: what it is about to do next, and the numbers that it keeps beside its memory.
 
 use super::GramState;
-use crate::krylov::{Iteration, Solve, Status};
+use crate::krylov::Solve;
 use crate::optimizer::Outcome;
 use crate::optimizer::objective::{GradientPass, Inspection, LossPass, examples_macs};
 use crate::plan::{Model, Pass};
@@ -108,14 +108,7 @@ impl<T: Scalar> GramStep<T> {
             curved: T::ZERO,
             reach: T::ZERO,
             rate: T::ZERO,
-            solve: Solve {
-                status: Status::ZeroRightHandSide,
-                last: Iteration {
-                    count: 0,
-                    phi: T::ZERO,
-                    residual: T::ZERO,
-                },
-            },
+            solve: Solve::NONE,
             trial_loss: None,
             ratio: None,
             macs: 0,

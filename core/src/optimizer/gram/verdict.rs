@@ -1,11 +1,16 @@
 //! The verdict: what the model promises, and whether a trial point keeps it.
 
 use super::step::{GramStep, Phase};
+use super::system::System;
 use super::{DualMetric, Gram, Inverse, RightHandSide, Velocity};
 use crate::damping::{Evidence, Ratio};
+use crate::error::Error;
+use crate::kernels;
 use crate::krylov::{Iteration, Solve, Status};
+use crate::likelihood::Likelihood;
 use crate::optimizer::objective::noise;
 use crate::optimizer::{Outcome, Progress};
+use crate::plan::Model;
 use crate::scalar::Scalar;
 
 impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Gram<T, B, D, V, I> {
@@ -100,5 +105,46 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Gram<T, 
         );
         step.phase = Phase::Ready(Outcome::Accepted);
         progress
+    }
+
+    /// The loss and s of the batch are known.
+    pub(super) fn seen(
+        step: &mut GramStep<T>,
+        system: &System<'_, T>,
+        order: usize,
+    ) -> Result<Progress<T>, Error> {
+        let s = system.residual.get(..order).unwrap_or(&[]);
+        let squared = kernels::dot(s, s);
+        if !(step.loss.is_finite() && squared.is_finite()) {
+            return Err(Error::NonFinite);
+        }
+        step.total = step.metric_total;
+        step.norm = squared.root();
+        if step.norm == T::ZERO {
+            step.phase = Phase::Ready(Outcome::Stationary);
+        }
+        Ok(Progress::Gradient {
+            loss: step.loss,
+            norm: step.norm,
+        })
+    }
+
+    /// Whether s and y promise what the model does: λy − s is Ad to all its digits where no residual is much larger than
+    /// what it can change by. A saturated wrong answer has an s of e^{½|z|}, and Ad is the rounding of that.
+    pub(super) fn promises_by_rows(model: &Model<'_>) -> bool {
+        I::RIGHT_HAND_SIDE == RightHandSide::Residuals && model.likelihood() == Likelihood::Gaussian
+    }
+
+    /// What comes after d: where logits can saturate, a look at Jd.
+    pub(super) fn measure(model: &Model<'_>, step: &mut GramStep<T>) -> Phase<T> {
+        if model.likelihood() == Likelihood::Gaussian {
+            return Phase::Place;
+        }
+        step.reach = T::ZERO;
+        step.quad = T::ZERO;
+        if I::RIGHT_HAND_SIDE == RightHandSide::Residuals {
+            (step.slope, step.curved) = (T::ZERO, T::ZERO);
+        }
+        Phase::Reach(0)
     }
 }

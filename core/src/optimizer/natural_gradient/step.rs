@@ -1,7 +1,7 @@
 //! A step under way: what it is about to do next, and the numbers that it keeps beside its vectors.
 
 use super::NaturalState;
-use crate::krylov::{Iteration, Solve, Status};
+use crate::krylov::Solve;
 use crate::optimizer::Outcome;
 use crate::optimizer::objective::{DiagonalPass, GradientPass, Inspection, LossPass};
 use crate::scalar::Scalar;
@@ -97,14 +97,7 @@ impl<T: Scalar, C> NaturalStep<T, C> {
             next_damping: state.damping,
             attempts: 1,
             solving: false,
-            solve: Solve {
-                status: Status::ZeroRightHandSide,
-                last: Iteration {
-                    count: 0,
-                    phi: T::ZERO,
-                    residual: T::ZERO,
-                },
-            },
+            solve: Solve::NONE,
             solver,
             chosen: 0,
             looked: 0,

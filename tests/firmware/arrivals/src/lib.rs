@@ -9,9 +9,9 @@ use accuracy::{
     Arrival, Batches, Memory, PLANS, Point, Rated, Schedule, Setting, TASKS, TILE, Task,
 };
 use board::Clock;
+use board::words::print;
 use natgrad::{Error, Room, Trainer};
 use semihosting::experimental::env;
-use semihosting::io::{self, Write};
 
 #[doc(hidden)]
 pub use accuracy;
@@ -155,23 +155,6 @@ fn print_point(what: u32, point: &Point) {
         high(point.ticks),
         point.ticks as u32,
     ]);
-}
-
-/// Prints words as a line, in hexadecimal.
-fn print(words: &[u32]) {
-    let Ok(mut out) = io::stdout() else { return };
-    for word in words {
-        let mut text = *b"00000000 ";
-        for (place, digit) in text.iter_mut().take(8).enumerate() {
-            let nibble = (word >> (28 - 4 * place)) as u8 & 15;
-            *digit = match nibble {
-                0..10 => b'0' + nibble,
-                _ => b'a' - 10 + nibble,
-            };
-        }
-        let _ = out.write(&text);
-    }
-    let _ = out.write(b"\n");
 }
 
 /// A program that trains by a method, made from a rate, on tasks with few outputs, with many, or with any.

@@ -4,6 +4,7 @@
 mod clock;
 pub mod stack;
 mod ticks;
+pub mod words;
 
 pub use clock::Clock;
 #[cfg(target_arch = "arm")]

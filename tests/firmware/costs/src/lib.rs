@@ -8,10 +8,10 @@ use core::hint::black_box;
 use board::Clock;
 use natgrad::optimizer::{Method, Progress};
 use natgrad::{Batch, Error, Metric, Model, Trainer, init};
-use semihosting::io::{self, Write};
 
 #[doc(hidden)]
 pub use board;
+pub use board::words::print;
 
 /// The examples of a step.
 pub const BATCH: usize = 16;
@@ -96,23 +96,6 @@ fn deepest(step: &mut dyn FnMut() -> Result<u64, Error>) -> Result<(u32, u64), E
         after = step()?;
     }
     Ok((painted.used() as u32, after - before))
-}
-
-/// Prints words as a line, in hexadecimal.
-pub fn print(words: &[u32]) {
-    let Ok(mut out) = io::stdout() else { return };
-    for word in words {
-        let mut text = *b"00000000 ";
-        for (place, digit) in text.iter_mut().take(8).enumerate() {
-            let nibble = (word >> (28 - 4 * place)) as u8 & 15;
-            *digit = match nibble {
-                0..10 => b'0' + nibble,
-                _ => b'a' - 10 + nibble,
-            };
-        }
-        let _ = out.write(&text);
-    }
-    let _ = out.write(b"\n");
 }
 
 /// A program that trains two networks by a method, one after the other, each in memory of its own.
