@@ -33,7 +33,7 @@ impl Inverse for PushThrough {
     const FLOOR: f64 = 1e-5;
 }
 
-/// (λD + AᵀA)⁻¹ = D⁻¹(I − Aᵀ(λI + AD⁻¹Aᵀ)⁻¹AD⁻¹)/λ: any metric, and with [`Tikhonov`] an L2 term. What is left of the
+/// (λD + AᵀA)⁻¹ = D⁻¹(I − Aᵀ(λI + AD⁻¹Aᵀ)⁻¹AD⁻¹)/λ: any metric, and with [`Tikhonov`](crate::damping::Tikhonov) an L2 term. What is left of the
 /// gradient outside of the rows of A moves the parameters by 1/λ; the difference loses the digits of λ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

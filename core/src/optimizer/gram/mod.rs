@@ -55,7 +55,7 @@ use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::{Arena, ShapeError};
 
 /// Natural gradient by the Gram matrix of at most `B` examples, with the damping metric `D`
-/// ([`Kronecker`], or [`Tikhonov`] for D = I), a memory of the last step or none
+/// ([`Kronecker`], or [`Tikhonov`](crate::damping::Tikhonov) for D = I), a memory of the last step or none
 /// ([`Momentum`], [`Plain`](super::Plain)), and the identity `I` of the inverse.
 ///
 /// By [`PushThrough`] the metric is that of the gradient batch, of at most `B` examples, and there is no L2 term; the
