@@ -580,7 +580,7 @@ fn a_memory_that_misleads_is_dropped_before_the_damping_rises() {
 /// Other units and zeros of the inputs, of which the first layer knows, leave every step as it is.
 #[test]
 fn a_step_about_the_means_does_not_depend_on_units_and_zeros() {
-    let (scales, zeros) = ([0.1, 30.0, 5.0, 1.0], [2.0, -40.0, 3.0, 0.0]);
+    let (scales, zeros) = ([1e-4, 1e5, 5.0, 1.0], [2e-3, -4e5, 3.0, 0.0]);
     for (widths, likelihood) in CASES {
         let task = Task::new(widths, likelihood, 23);
         let mut raw = Task::new(widths, likelihood, 23);

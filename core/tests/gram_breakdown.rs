@@ -48,10 +48,10 @@ impl Task {
         }
     }
 
-    /// The second input is the same in every example, and large.
-    fn constant(mut self) -> Self {
+    /// The second input is the same in every example.
+    fn constant(mut self, value: f64) -> Self {
         for input in self.inputs[1..].iter_mut().step_by(2) {
-            *input = 3e4;
+            *input = value;
         }
         for weight in self.params[1..8].iter_mut().step_by(2) {
             *weight *= 1e-4;
@@ -220,7 +220,7 @@ fn steps_from_saturated_logits_keep_their_word() {
 /// Its weights are told nothing, and rounding must not tell them anything either: divided by a variance of zero it would.
 #[test]
 fn an_input_that_is_constant_moves_next_to_nothing() {
-    let task = Task::new(Activation::Tanh, Likelihood::Gaussian).constant();
+    let task = Task::new(Activation::Tanh, Likelihood::Gaussian).constant(3e4);
     let method = Gram::<f32, EXAMPLES>::default();
     let (reports, params) = task.train(method, 30);
     assert!(reports.iter().all(|r| r.outcome == Outcome::Accepted));
@@ -237,5 +237,19 @@ fn an_input_that_is_constant_moves_next_to_nothing() {
     for weight in moved[1..8].iter().step_by(2) {
         // What it does to a unit, per cent of the input that it may change by one day.
         assert!((weight * 3e2).abs() < 1.0, "{moved:?}");
+    }
+}
+
+/// Pixels at the border, a sensor that is not connected: divided by a variance of zero they would be NaN.
+#[test]
+fn an_input_that_is_always_zero_moves_nothing() {
+    for activation in [Activation::Tanh, Activation::Relu] {
+        let task = Task::new(activation, Likelihood::Gaussian).constant(0.0);
+        let (reports, params) = task.train(Gram::<f32, EXAMPLES>::default(), 30);
+        assert!(reports.iter().all(|r| r.outcome == Outcome::Accepted));
+        assert!(reports[29].loss < 0.5 * reports[0].loss);
+        for (new, &old) in params.iter().zip(&task.params).take(8).skip(1).step_by(2) {
+            assert_eq!(*new, f32::of(old));
+        }
     }
 }

@@ -259,12 +259,13 @@ fn product_form(case: &Case, rows: &DMatrix<f64>) -> DVector<f64> {
         let bias = metric.len() + fan_in * fan_out;
         let seeds = (0..fan_out).map(|unit| rows.column(bias + unit).norm_squared());
         let units = floored(seeds.collect(), 1e-3);
-        let mut inputs = floored(squares.as_slice().to_vec(), 1e-6);
-        if layer == 0 {
-            for (input, mean) in inputs.iter_mut().zip(&means) {
-                *input = input.max(1e-6 * mean * mean);
-            }
-        }
+        let inputs = if layer == 0 {
+            let own = squares.iter().zip(&means);
+            own.map(|(square, mean)| square.max(1e-6 * mean * mean))
+                .collect()
+        } else {
+            floored(squares.as_slice().to_vec(), 1e-6)
+        };
         for unit in &units {
             metric.extend(inputs.iter().map(|input| unit * input));
         }

@@ -1,7 +1,7 @@
 //! Puts the data of the tasks into the flash of a firmware: every set with its inputs in the units that they were
 //! measured in, and standardised.
 
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "counts, and the numbers of f32"
@@ -15,7 +15,7 @@ use std::{env, fs};
 use flate2::read::GzDecoder;
 
 #[path = "../examples/src/bridge.rs"]
-#[allow(
+#[expect(
     dead_code,
     unreachable_pub,
     reason = "of a library, of which the readings are needed"
@@ -24,7 +24,7 @@ mod bridge;
 #[path = "../examples/src/noise.rs"]
 mod noise;
 #[path = "../examples/src/pump.rs"]
-#[allow(unreachable_pub, reason = "of a library")]
+#[expect(unreachable_pub, reason = "of a library")]
 mod pump;
 
 /// The readings of the pressure sensor that are learned from, and those that test.

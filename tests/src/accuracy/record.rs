@@ -46,8 +46,7 @@ impl Name {
 }
 
 /// A setting as it is written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Written {
+struct Written {
     batch: String,
     rate: f32,
     schedule: String,
@@ -69,19 +68,20 @@ impl Written {
             schedule: schedule.into(),
         }
     }
+}
 
-    fn choice(&self, method: Method) -> Choice {
-        let schedule = match self.schedule.as_str() {
-            "constant" => Schedule::Constant,
-            _ => Schedule::Inverse,
-        };
-        let number = |text: &str| text.parse().unwrap_or(0);
-        let mut choice = Choice::new(method, self.rate, number(&self.batch), schedule);
-        if let Some((_, most)) = self.batch.split_once('-') {
-            choice.setting.batches = Batches::GrowingTo(number(most));
-        }
-        choice
+/// The setting that is written so.
+fn chosen(method: Method, batch: &str, rate: f32, schedule: &str) -> Choice {
+    let schedule = match schedule {
+        "constant" => Schedule::Constant,
+        _ => Schedule::Inverse,
+    };
+    let number = |text: &str| text.parse().unwrap_or(0);
+    let mut choice = Choice::new(method, rate, number(batch), schedule);
+    if let Some((_, most)) = batch.split_once('-') {
+        choice.setting.batches = Batches::GrowingTo(number(most));
     }
+    choice
 }
 
 /// A run of the grid.
@@ -137,12 +137,7 @@ impl Trial {
 
     /// Its setting.
     pub fn choice(&self) -> Choice {
-        let written = Written {
-            batch: self.batch.clone(),
-            rate: self.rate,
-            schedule: self.schedule.clone(),
-        };
-        written.choice(self.method)
+        chosen(self.method, &self.batch, self.rate, &self.schedule)
     }
 
     /// Where it stands in the file.
@@ -303,12 +298,7 @@ impl Entry {
 
     /// Its setting.
     pub fn choice(&self) -> Choice {
-        let written = Written {
-            batch: self.batch.clone(),
-            rate: self.rate,
-            schedule: self.schedule.clone(),
-        };
-        written.choice(self.method)
+        chosen(self.method, &self.batch, self.rate, &self.schedule)
     }
 }
 

@@ -15,21 +15,21 @@ impl DualMetric for Tikhonov {
     const FACTORS: usize = 0;
 }
 
-/// D in product form, about the mean μ of the network's inputs: for the weight of an input i in a unit o, vᵢuₒ, with vᵢ the
-/// variance of the input (the mean square of a hidden unit, which has a zero of its own), and for what the unit has at μ, which is
-/// b + Wμ, uₒ, the mean square of the unit's columns of JᵀQ, summed over the outputs. It is the diagonal of a
-/// Kronecker factorisation of F in those coordinates (μ = 0 for hidden layers):
+/// D in product form, about the mean μ of the network's inputs: vᵢuₒ for the weight of an input i in a unit o, and uₒ for
+/// what the unit has at μ, which is b + Wμ. vᵢ is the variance of an input of the network, and the mean square of a
+/// hidden unit, which has a zero of its own (μ = 0 there); uₒ is the mean square of the unit's columns of JᵀQ, summed
+/// over the outputs. It is the diagonal of a Kronecker factorisation of F in those coordinates:
 ///
 /// ```text
 /// dᵀDd = Σₗ Σₒ uₒ ( Σᵢ vᵢ ΔWₒᵢ² + (Δbₒ + ΔWₒ·μ)² )
 /// ```
 ///
-/// So a step depends neither on the units nor on the zeros that inputs are measured with: from raw inputs, whose scales were
-/// folded into the start ([`init::fold_scales`](crate::init::fold_scales)), a run is that from standardised ones, but
-/// for rounding. The Gram matrix has the inner products of a − μ, for no more arithmetic than those of a.
+/// So a step depends neither on the units nor on the zeros that inputs are measured with: from raw inputs, whose scales
+/// were folded into the start ([`init::fold_scales`](crate::init::fold_scales)), a run is that from standardised ones,
+/// but for rounding. The Gram matrix has the inner products of a − μ, for no more arithmetic than those of a.
 ///
-/// A factor counts at least 10⁻⁶ (inputs) or 10⁻³ (units) of its mean over the layer, and the variance of an input of the
-/// network 10⁻⁶ of the square of its mean.
+/// A hidden unit counts at least 10⁻⁶ of the mean over its layer, a uₒ 10⁻³; the variance of an input of the network at
+/// least 10⁻⁶ of the square of its mean, below which it is rounding. An input that is always 0 moves nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Kronecker;

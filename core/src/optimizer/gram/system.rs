@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::dense::{self, Pivot, Rows, block};
 use crate::kernels;
-use crate::mlp::Tile;
+use crate::mlp::{Parameters, Tile, trained_layers_mut};
 use crate::plan::{DualStorage, Model};
 use crate::scalar::Scalar;
 use crate::workspace::Arena;
@@ -31,14 +31,14 @@ pub(super) struct System<'v, T> {
     pub(super) kept: &'v mut [T],
     /// Those of this step.
     pub(super) factors: &'v mut [T],
-    /// 1 / √ of their factors, above their floors.
+    /// 1 / √ of their factors, above their floors; 0 for an input of the network that has always been 0.
     pub(super) roots: &'v mut [T],
     /// The means of the network's inputs after the last step that was committed, and those of this step.
     pub(super) kept_means: &'v mut [T],
     pub(super) means: &'v mut [T],
 }
 
-/// How far below its mean over a layer a factor counts, of an input and of a unit.
+/// How far below its mean over a layer a factor counts, of an input that is a hidden unit and of a unit.
 const FLOORS: [f64; 2] = [1e-6, 1e-3];
 
 /// How far below the square of its mean the variance of an input counts: an input that hardly varies for its size has
@@ -112,7 +112,7 @@ impl<'v, T: Scalar> System<'v, T> {
     pub(super) fn keep<const TILE: usize>(
         &mut self,
         mut tile: Tile<'_, T, TILE>,
-        params: crate::mlp::Parameters<'_, T>,
+        params: Parameters<'_, T>,
         index: usize,
         column: usize,
     ) {
@@ -150,8 +150,9 @@ impl<'v, T: Scalar> System<'v, T> {
         });
     }
 
-    /// The factors of D from entry `first` on, as many as a slice has multiplications for; where it ended. The mean and the
-    /// variance of an input over `examples`, and the mean square of the seeds of a unit; `smoothing` of the last ones is kept.
+    /// The factors of D from entry `first` on, as many as there are `macs` for; where it ended. The mean and the variance
+    /// of an input of the network over the `count` examples that take part, the mean square of that of a hidden layer, and
+    /// the sum of squares of the seeds of a unit; `smoothing` of the last ones is kept.
     pub(super) fn update_factors(
         &mut self,
         first: usize,
@@ -217,21 +218,25 @@ impl<'v, T: Scalar> System<'v, T> {
         };
         let end = start.saturating_add(width);
         let factors = self.factors.get(start..end).unwrap_or(&[]);
+        let roots = self.roots.get_mut(start..end).unwrap_or(&mut []);
+        if side == 0 && !self.means.is_empty() {
+            // Each in its own unit: to compare it with those of other inputs would bring the units back.
+            for ((root, &factor), &mean) in roots.iter_mut().zip(factors).zip(&*self.means) {
+                let factor = factor.larger(T::of(STEADINESS) * (mean * mean));
+                *root = if factor > T::ZERO {
+                    T::ONE / factor.root()
+                } else {
+                    T::ZERO
+                };
+            }
+            return true;
+        }
         let share = FLOORS.get(units).copied().unwrap_or(1.0);
         // ε below the mean: a layer that nothing moves is held as it is.
         let mean = kernels::sum(factors) / T::of_count(width);
         let floor = (T::of(share) * mean).larger(T::EPSILON * T::EPSILON);
-        let roots = self.roots.get_mut(start..end).unwrap_or(&mut []);
         for (root, &factor) in roots.iter_mut().zip(factors) {
-            *root = factor.larger(floor);
-        }
-        if side == 0 {
-            for (root, &mean) in roots.iter_mut().zip(&*self.means) {
-                *root = (T::of(STEADINESS) * (mean * mean)).larger(*root);
-            }
-        }
-        for root in roots {
-            *root = T::ONE / root.root();
+            *root = T::ONE / factor.larger(floor).root();
         }
         true
     }
@@ -358,7 +363,7 @@ impl<'v, T: Scalar> System<'v, T> {
             .split_at_checked(self.model.trained_inputs())
             .unwrap_or((&[], &[]));
         let mut means = &*self.means;
-        for layer in crate::mlp::trained_layers_mut(&self.model, out) {
+        for layer in trained_layers_mut(&self.model, out) {
             // Of the first layer only.
             let mean = core::mem::take(&mut means);
             let Some((input, tail)) = inputs.split_at_checked(layer.fan_in) else {

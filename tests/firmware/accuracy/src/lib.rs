@@ -3,7 +3,7 @@
 //! The same code runs on firmware and host and ends with the same bits. So the host finds the steps, of as many seeds
 //! as one likes, and an emulated core counts their instructions.
 #![no_std]
-#![allow(
+#![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
@@ -14,7 +14,7 @@ mod run;
 mod task;
 
 #[rustfmt::skip]
-#[allow(clippy::all, clippy::unreadable_literal, dead_code, reason = "written by the build script; the pump has no raw task")]
+#[expect(clippy::approx_constant, clippy::unreadable_literal, dead_code, reason = "measured numbers; the pump has no raw task")]
 mod data {
     include!(concat!(env!("OUT_DIR"), "/data.rs"));
 }

@@ -118,7 +118,8 @@ macro_rules! program {
     };
 }
 
-/// The entry of a program that measures some networks, and its panics.
+/// The entry of a program that measures some networks, and its panics. A line without words stands for a network for
+/// which the board has no room.
 #[macro_export]
 macro_rules! main {
     ($($network:ident),*) => {
@@ -127,7 +128,7 @@ macro_rules! main {
             $(match $network::run() {
                 Some(Ok(words)) => $crate::print(&words),
                 Some(Err(_)) => $crate::board::process::exit(2),
-                None => {}
+                None => $crate::print(&[]),
             })*
             $crate::board::process::exit(0)
         }
