@@ -67,6 +67,28 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// Loads tile `index` of the batch: the examples `index · TILE ..`, those of weight 0 left out, each
     /// with its share wᵦ / `total` of the mean. Targets are loaded when there is room for them.
     pub(crate) fn load(&mut self, model: &Model<'_>, batch: &Batch<'_, T>, index: usize, total: T) {
+        self.admit(model, batch, index, total, |tile, lane, example| {
+            let mut rows = tile.activations.iter_mut();
+            batch.read_inputs(model, example, |_, x| put(rows.next(), lane, x));
+            let mut rows = tile.targets.iter_mut();
+            batch.read_targets(model, example, |_, t| put(rows.next(), lane, t));
+        });
+        // Unused lanes are computed along and never read: any finite input will do.
+        let lanes = self.lanes;
+        for row in self.activations.iter_mut().take(model.dim_in()) {
+            kernels::fill(T::ZERO, row.get_mut(lanes..).unwrap_or(&mut []));
+        }
+    }
+
+    /// Gives each example of tile `index` that takes part a lane and its share, and `read`s it.
+    fn admit(
+        &mut self,
+        model: &Model<'_>,
+        batch: &Batch<'_, T>,
+        index: usize,
+        total: T,
+        mut read: impl FnMut(&mut Self, usize, usize),
+    ) {
         let first = index.saturating_mul(TILE);
         let examples = batch.len(model);
         let mut lane = 0;
@@ -78,17 +100,80 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             if let Some(scale) = self.scale.get_mut(lane) {
                 *scale = weight / total;
             }
-            let mut rows = self.activations.iter_mut();
-            batch.read_inputs(model, example, |_, x| put(rows.next(), lane, x));
-            let mut rows = self.targets.iter_mut();
-            batch.read_targets(model, example, |_, t| put(rows.next(), lane, t));
+            read(self, lane, example);
             lane += 1;
         }
         self.lanes = lane;
-        // Unused lanes are computed along and never read: any finite input will do.
-        for row in self.activations.iter_mut().take(model.dim_in()) {
-            kernels::fill(T::ZERO, row.get_mut(lane..).unwrap_or(&mut []));
+    }
+
+    /// Takes up tile `index` again without reading it: what a pass would put into its rows is to be restored.
+    pub(crate) fn readmit(
+        &mut self,
+        model: &Model<'_>,
+        batch: &Batch<'_, T>,
+        index: usize,
+        total: T,
+    ) {
+        self.admit(model, batch, index, total, |_, _, _| {});
+    }
+
+    /// The rows of what goes into the trained layers, which lie side by side: `[I]`.
+    pub(crate) fn trained_inputs(&mut self, model: &Model<'_>) -> &mut [[T; TILE]] {
+        let start = model.units_below();
+        let end = start.saturating_add(model.trained_inputs());
+        self.activations.get_mut(start..end).unwrap_or(&mut [])
+    }
+
+    /// The rows of the logits, `[K]`.
+    pub(crate) fn logits_mut(&mut self, model: &Model<'_>) -> &mut [[T; TILE]] {
+        let start = self.activations.len().saturating_sub(model.dim_out());
+        self.activations.get_mut(start..).unwrap_or(&mut [])
+    }
+
+    /// Vₗ aₗ₋₁ + cₗ of every trained layer, each for itself, in the places of the tangents of its units.
+    pub(crate) fn change_each(&mut self, model: &Model<'_>, direction: &[T]) {
+        let mut values: &[[T; TILE]] = self.activations;
+        let mut changes = Arena::new(&mut *self.tangents);
+        split(&mut values, model.units_below());
+        changes.take(model.units_below());
+        let mut first = true;
+        for layer in trained_layers(model, direction) {
+            if core::mem::take(&mut first) {
+                changes.take(layer.fan_in);
+            }
+            let input = split(&mut values, layer.fan_in);
+            kernels::affine(
+                layer.weights,
+                layer.bias,
+                input,
+                changes.take(layer.fan_out),
+            );
         }
+    }
+
+    /// out += Σᵦ δᵦ aᵦᵀ at every trained layer, of the seeds that lie in the places of the tangents of its units.
+    pub(crate) fn deposit_each(&self, model: &Model<'_>, out: &mut [T]) {
+        let mut values: &[[T; TILE]] = self.activations;
+        let mut seeds: &[[T; TILE]] = self.tangents;
+        split(&mut values, model.units_below());
+        split(&mut seeds, model.units_below());
+        let mut first = true;
+        for layer in trained_layers_mut(model, out) {
+            if core::mem::take(&mut first) {
+                split(&mut seeds, layer.fan_in);
+            }
+            let input = split(&mut values, layer.fan_in);
+            let seeds = split(&mut seeds, layer.fan_out);
+            kernels::add_outer(seeds, input, self.lanes, layer.weights, layer.bias);
+        }
+    }
+
+    /// The places of the tangents of the units of all trained layers, which lie side by side: `[U]`.
+    pub(crate) fn trained_units(&mut self, model: &Model<'_>) -> &mut [[T; TILE]] {
+        let first = model.trained_widths().first().copied().unwrap_or(0);
+        let start = model.units_below().saturating_add(first);
+        let end = start.saturating_add(model.trained_units());
+        self.tangents.get_mut(start..end).unwrap_or(&mut [])
     }
 
     /// aₗ = φ(Wₗ aₗ₋₁ + bₗ), and z for the last layer.
@@ -355,32 +440,6 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         }
     }
 
-    /// √scaleᵦ QᵀRz into the rows `[TILE × K]` of the tile.
-    pub(crate) fn whiten_tangents(&self, model: &Model<'_>, rows: &mut [T]) {
-        let (logits, tangent) = (self.logits(model), self.logit_tangents(model));
-        let lanes = self.share_roots().into_iter().enumerate().take(self.lanes);
-        for (lane, root) in lanes {
-            let row = dense::row_mut(rows, model.dim_out(), lane);
-            model
-                .likelihood()
-                .root_transposed(logits, tangent, lane, row);
-            kernels::scale(root, row);
-        }
-    }
-
-    /// Seeds δ = √scaleᵦ Qyᵦ, from the rows y `[TILE × K]` of the tile.
-    pub(crate) fn seed_combination(&mut self, model: &Model<'_>, rows: &[T]) {
-        let lanes = self.share_roots().into_iter().enumerate().take(self.lanes);
-        let logits = last(self.activations, model.dim_out());
-        let seeds = first(&mut self.seeds, model.dim_out());
-        for (lane, root) in lanes {
-            let row = dense::row(rows, model.dim_out(), lane);
-            model
-                .likelihood()
-                .root_product(logits, row, root, seeds, lane);
-        }
-    }
-
     /// δₗ₋₁ = φ′ ∘ Wₗᵀδₗ, from the last layer to the first trained one, with `deposit` at each trained layer and
     /// `inject` at each hidden layer on the way.
     fn descend(
@@ -536,10 +595,9 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
 
     /// The logits, which [`Tile::means`] has made means.
     pub(crate) fn means(&mut self, model: &Model<'_>) {
-        let width = model.dim_out();
-        let start = self.activations.len().saturating_sub(width);
-        let logits = self.activations.get_mut(start..).unwrap_or(&mut []);
-        for lane in 0..self.lanes {
+        let lanes = self.lanes;
+        let logits = self.logits_mut(model);
+        for lane in 0..lanes {
             model.likelihood().mean(logits, lane);
         }
     }

@@ -25,8 +25,8 @@ pub struct Slice {
     pub vectors: usize,
     /// The multiply-accumulates of its dearest indivisible piece of dense work.
     pub scalars: usize,
-    /// Its system in output space. The dearest pieces of that: the entries of a pair of examples, I + K²(U + layers);
-    /// an update of its rows; an entry of its factor or of D, BK + 6 and a root; the roots of one side of a layer. Smaller
+    /// Its system in output space. The dearest pieces of that: the rows of a tile along a vector, tile · (t + KU) with t
+    /// weights in the trained layers; the entries of a pair of examples, I + K²(U + layers); an update of its rows; an entry of its factor or of D, BK + 6 and a root; the roots of one side of a layer. Smaller
     /// ones share a slice.
     pub dual: DualStorage,
     /// The multiply-accumulates per row of that system of its dearest update of rows.
@@ -86,32 +86,30 @@ impl Slice {
         let scalars = self.scalars as u64;
         let most = if pass > vectors { pass } else { vectors };
         let most = if most > scalars { most } else { scalars };
-        let dual = self.dual_macs(model);
+        let dual = self.dual_macs(model, tile);
         if most > dual { most } else { dual }
     }
 
     /// Those beside an update of vectors with the factors of a system in output space: to the means of the raw inputs
-    /// and back.
+    /// or back.
     const fn centring_macs(self, model: &Model<'_>) -> u64 {
         match model.widths() {
-            [first, second, ..] if self.dual.factors > 0 && model.trains(0) => (*first as u64)
-                .saturating_mul(*second as u64)
-                .saturating_mul(2),
+            [first, second, ..] if self.dual.factors > 0 && model.trains(0) => {
+                (*first as u64).saturating_mul(*second as u64)
+            }
             _ => 0,
         }
     }
 
     /// Those of a piece of a system in output space.
-    const fn dual_macs(self, model: &Model<'_>) -> u64 {
+    const fn dual_macs(self, model: &Model<'_>, tile: usize) -> u64 {
         if self.dual.examples == 0 {
             return 0;
         }
         let outputs = model.dim_out();
-        let layers = model.trained_layers();
         let entries = outputs.saturating_mul(outputs);
-        let pair = model
-            .trained_inputs()
-            .saturating_add(entries.saturating_mul(model.trained_units().saturating_add(layers)));
+        let products = entries.saturating_mul(model.trained_layers()) as u64;
+        let pair = model.pair_macs().saturating_add(products);
         let order = self.dual.examples.saturating_mul(outputs);
         let row = order.saturating_add(6).saturating_add(ROOT_MACS);
         let widest = larger(model.widest(), model.dim_in());
@@ -123,7 +121,10 @@ impl Slice {
             0
         };
         let vectors = order.saturating_mul(self.rows);
-        larger(larger(pair, roots), larger(vectors, row)) as u64
+        let piece = larger(larger(vectors, row), roots) as u64;
+        let piece = if piece > pair { piece } else { pair };
+        let rows = model.row_macs().saturating_mul(tile as u64);
+        if piece > rows { piece } else { rows }
     }
 
     /// What the pieces of a system in output space in one slice come to, if there is more than one: no more than a pass

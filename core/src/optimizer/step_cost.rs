@@ -13,7 +13,7 @@
 use super::{DualMetric, Gram, Kronecker, Method, NaturalGradient, Trainer};
 use crate::dense::Rows;
 use crate::likelihood::Likelihood;
-use crate::plan::{DualStorage, Model, Pass, Storage};
+use crate::plan::{DualStorage, Model, Pass, Storage, Weights};
 use crate::scalar::Scalar;
 
 /// How the system of a step of natural gradient is solved.
@@ -100,11 +100,12 @@ impl Model<'_> {
     /// ```
     ///
     /// With n = BK, and g, v, j, p, l the multiply-accumulates of a gradient, `Jᵀu`, `Jv`, a product and a loss
-    /// ([`Model::macs`]), and j′ = j where the logits are bounded, which those of Gaussian outputs are not:
+    /// ([`Model::macs`]), j′ = j where the logits are bounded, which those of Gaussian outputs are not, and of the
+    /// weights w, t and u those of all layers, of the trained ones and of all behind the first trained one:
     ///
     /// | | multiply-accumulates |
     /// |---|---|
-    /// | Gram | B(Kv + j + g + j′ + l) + B·I + n·U + B(B + 1)/2 · I + n(n + 1)/2 · U + n(n + 1)(n + 2)/6 + n(n + 1); a first step is without its j |
+    /// | Gram | B(w + Ku + 2(t + KU) + j′ + l) + B·I + n·U + B(B + 1)/2 · I + n(n + 1)/2 · U + n(n + 1)(n + 2)/6 + n(n + 1); a first step has t + KU once |
     /// | CG | B(g + Kv + j + l + p · iterations) |
     /// | dense | B(g + Kv + j′ + l) + n · P(P + 1)/2 + P(P + 1)(P + 2)/6 + P(P + 1) |
     ///
@@ -137,10 +138,11 @@ impl Model<'_> {
     const fn gram_macs(&self, batch: usize) -> u64 {
         let (examples, n) = (batch as u64, self.rows(batch));
         let (inputs, units) = (self.trained_inputs() as u64, self.trained_units() as u64);
-        let passes = self
-            .columns_macs()
-            .saturating_add(self.macs(Pass::Jvp))
-            .saturating_add(self.macs(Pass::Gradient))
+        let Weights { all, behind, .. } = self.weights();
+        let passes = behind
+            .saturating_mul(self.dim_out() as u64)
+            .saturating_add(all)
+            .saturating_add(self.row_macs().saturating_mul(2))
             .saturating_add(self.reach_macs())
             .saturating_add(self.macs(Pass::Loss));
         let factors = examples

@@ -431,6 +431,12 @@ impl<'p> Model<'p> {
         self.totals.trained_units
     }
 
+    /// The number of units, inputs included, before what goes into the first trained layer.
+    // Not one of the totals: those travel with every model, and few ask for it.
+    pub(crate) fn units_below(&self) -> usize {
+        self.widths.iter().take(self.trained.first).sum()
+    }
+
     /// The number of trained layers.
     pub(crate) const fn trained_layers(&self) -> usize {
         self.trained.end.saturating_sub(self.trained.first)
@@ -461,34 +467,77 @@ impl<'p> Model<'p> {
     /// Without frozen layers t = n and u = n − t₁. (The first trained layer needs neither the gradient of its
     /// inputs nor their tangent, which is zero.)
     pub const fn macs(&self, pass: Pass) -> u64 {
+        let Weights {
+            all,
+            trained,
+            lowest,
+            behind,
+        } = self.weights();
+        match pass {
+            Pass::Outputs | Pass::Loss => all,
+            Pass::Gradient | Pass::Jvp | Pass::Vjp => all + trained + behind,
+            Pass::Product => all + 2 * (trained + behind),
+            Pass::Hessian => all + 4 * trained - 2 * lowest + 3 * behind,
+        }
+    }
+
+    /// Multiply-accumulates of the rows QᵀJ of an example along a vector of length P, or of what they combine to, where
+    /// the seeds of its K columns and what goes into the layers are at hand: t + KU.
+    pub(crate) const fn row_macs(&self) -> u64 {
+        let rows = self.dim_out().saturating_mul(self.trained_units());
+        self.weights().trained.saturating_add(rows as u64)
+    }
+
+    /// Multiply-accumulates of the entries of two examples in a Gram matrix: I + K²U.
+    pub(crate) const fn pair_macs(&self) -> u64 {
+        let entries = self.dim_out().saturating_mul(self.dim_out());
+        let units = entries.saturating_mul(self.trained_units());
+        self.trained_inputs().saturating_add(units) as u64
+    }
+
+    /// The weights by what has to be done with them.
+    pub(crate) const fn weights(&self) -> Weights {
         let Trained { first, end } = self.trained;
-        let (mut n, mut trained, mut lowest, mut behind) = (0, 0, 0, 0);
+        let mut weights = Weights {
+            all: 0,
+            trained: 0,
+            lowest: 0,
+            behind: 0,
+        };
         let mut rest = self.widths;
         let mut layer = 0;
         while let [fan_in, tail @ ..] = rest {
             if let [fan_out, ..] = tail {
-                let weights = (*fan_in * *fan_out) as u64;
-                n += weights;
+                let of_layer = (*fan_in * *fan_out) as u64;
+                weights.all += of_layer;
                 if first <= layer && layer < end {
-                    trained += weights;
+                    weights.trained += of_layer;
                 }
                 if layer == first {
-                    lowest = weights;
+                    weights.lowest = of_layer;
                 }
                 if layer > first {
-                    behind += weights;
+                    weights.behind += of_layer;
                 }
             }
             layer += 1;
             rest = tail;
         }
-        match pass {
-            Pass::Outputs | Pass::Loss => n,
-            Pass::Gradient | Pass::Jvp | Pass::Vjp => n + trained + behind,
-            Pass::Product => n + 2 * (trained + behind),
-            Pass::Hessian => n + 4 * trained - 2 * lowest + 3 * behind,
-        }
+        weights
     }
+}
+
+/// The numbers of weights of a network, biases not counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights {
+    /// Of all layers.
+    pub(crate) all: u64,
+    /// Of the trained ones.
+    pub(crate) trained: u64,
+    /// Of the first trained one.
+    pub(crate) lowest: u64,
+    /// Of all layers behind that one.
+    pub(crate) behind: u64,
 }
 
 impl PartialEq for Model<'_> {

@@ -13,15 +13,16 @@
 //!
 //! One system of n unknowns in the place of one of P, and no iteration: with few outputs and small batches it
 //! costs little more than a gradient. The Gram matrix comes from backpropagated columns of Q and what goes into the
-//! layers, Σₗ (1 + aₗ·aₗ′)(δₗ·δₗ′): J is never formed. Its diagonal weighs by D, a Kronecker product per layer, which
-//! leaves those products as they are.
+//! layers, Σₗ (1 + aₗ·aₗ′)(δₗ·δₗ′): J is never formed. The metric D, a Kronecker product per layer, leaves those products
+//! as they are, of what was divided by its roots once. What is kept for them gives Aᵀy and Av too, layer by layer:
+//! a step passes through the network twice, once for its columns and once for its loss.
 //!
 //! λ is relative: to the mean of the diagonal of AD⁻¹Aᵀ over examples and outputs, so that it is free of the scale
 //! of the data. μd₋ is what the last step did (SPRING); where the model promises nothing with it, or the loss rises, it
 //! is dropped before λ is touched.
 //!
-//! Order of summation: a Gram entry adds layer after layer; its inner products run in
-//! interleaved partial sums, those of factors in the order of the examples.
+//! Order of summation: a Gram entry adds layer after layer, and its inner products run in index order; those of factors
+//! run in the order of the examples.
 //!
 //! Reference: Ren & Goldfarb 2019; Cai et al. 2019; Chen & Heyl 2023 (MinSR); Goldshlager, Abrahamsen & Lin 2024
 //! (SPRING); algorithms 3.3.
@@ -35,7 +36,7 @@ mod verdict;
 pub use self::inverse::{Inverse, PushThrough, RightHandSide, Woodbury};
 pub use self::metric::{DualMetric, Kronecker};
 
-use self::step::{GramStep, Phase};
+use self::step::{GramStep, Phase, Purpose};
 use self::system::System;
 use super::objective::{GRADIENT_MACS, GradientPass, Inspection, LossPass};
 use super::slice::larger;
@@ -50,7 +51,7 @@ use crate::kernels;
 use crate::krylov::Status;
 use crate::line_search::Trust;
 use crate::mlp::{Tile, tiles};
-use crate::plan::{DualStorage, Model, Pass, Storage};
+use crate::plan::{DualStorage, Model, Pass, Storage, Weights};
 use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::{Arena, ShapeError};
 
@@ -73,11 +74,11 @@ use crate::workspace::{Arena, ShapeError};
 /// # let _ = (method, Identity::default(), Unlabelled::default());
 /// ```
 ///
-/// Cost of a step, with K outputs and n = BK, beside the dense work: per example K backward passes to the first trained
-/// layer with their forward passes, a gradient for the direction, a `Jv` for the memory and one for a likelihood whose
-/// logits are bounded, and a loss; B²/2 times the inputs of all trained layers plus n²/2 times their units;
-/// n³/6. A further attempt costs the direction, the loss and the last two again. By Woodbury's identity also a gradient of
-/// the batch, a `Jv`, and with the memory another gradient.
+/// Cost of a step, with K outputs and n = BK: per example a forward pass and K backward passes to the first trained layer,
+/// as many multiplications as there are trained weights for the direction and again for the memory, with K for each unit, a
+/// `Jv` for a likelihood whose logits are bounded, and a loss; B²/2 times the inputs of all trained layers plus n²/2 times
+/// their units; n³/6. A further attempt costs the direction, the loss and the last two again. By Woodbury's identity also a
+/// gradient of the batch, and the direction once more, with the memory twice. [`Model::step_costs`] has the sum.
 ///
 /// Memory: a vector, one more for the last step, one more for a gradient, and [`DualStorage`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,8 +116,8 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Default, I: Inverse> Default
     /// | λ | inputs of order 1, or collinear | raw ones, of scales 10⁻² to 10² | 320 unknowns | wrong logits of up to 60 | order 1, by Woodbury |
     /// |---|---|---|---|---|---|
     /// | 10⁻³ | 10⁻⁵, 5 · 10⁻⁵ | 3 · 10⁻⁵, 3 · 10⁻⁴ | 2 · 10⁻⁵, 5 · 10⁻⁵ | 10⁻⁵, 10⁻³ | 5 · 10⁻⁵, 2 · 10⁻⁴ |
-    /// | 10⁻⁵ | 4 · 10⁻⁴, 2 · 10⁻³ | 2 · 10⁻³, 10⁻² | 10⁻³, 3 · 10⁻³ | 2 · 10⁻⁴, breakdown | 5 · 10⁻³, 2 · 10⁻² |
-    /// | 10⁻⁶ | 10⁻³, 2 · 10⁻² | 2 · 10⁻², 10⁻¹ | 8 · 10⁻³, breakdown | 10⁻¹, breakdown | 6 · 10⁻², 2 · 10⁻¹ |
+    /// | 10⁻⁵ | 4 · 10⁻⁴, 2 · 10⁻³ | 2 · 10⁻³, 7 · 10⁻³ | 10⁻³, 3 · 10⁻³ | 10⁻⁴, breakdown | 5 · 10⁻³, 2 · 10⁻² |
+    /// | 10⁻⁶ | 2 · 10⁻³, 2 · 10⁻² | 2 · 10⁻², 10⁻¹ | 9 · 10⁻³, breakdown | 4 · 10⁻³, breakdown | 5 · 10⁻², 2 · 10⁻¹ |
     /// | 10⁻⁷ | 2 · 10⁻², breakdown | breakdown | breakdown | breakdown | 8 · 10⁻¹, 2 |
     ///
     /// A quarter to a third of it is of the activations and seeds, which nothing behind them can mend; most of the
@@ -195,21 +196,6 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Gram<T, 
             system: arena.rest(),
         }
     }
-
-    /// g + l₂μd₋, to which what comes from the metric is added.
-    fn begin_direction(
-        &self,
-        step: &GramStep<T>,
-        l2: T,
-        gradient: &[T],
-        last: &[T],
-        direction: &mut [T],
-    ) {
-        kernels::copy(gradient, direction);
-        if step.carries && l2 > T::ZERO {
-            kernels::axpy(l2 * self.momentum, last, direction);
-        }
-    }
 }
 
 impl<T, const B: usize, D, V, I> sealed::Sealed for Gram<T, B, D, V, I> {}
@@ -223,14 +209,15 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
 
     const STACK: usize = 2560;
 
-    // Of d: its factor and μ, and with factors the square of a root, its product with another, and that with the weight.
+    // Of d: its factor and μ, and with factors one root more; there is no L2 term then.
     const SLICE: Slice = Slice::new(
         Pass::Gradient,
         false,
-        larger(
-            if D::FACTORS > 0 { 5 } else { 2 },
-            GRADIENT_MACS * Self::GRADIENTS,
-        ),
+        if D::FACTORS > 0 {
+            3
+        } else {
+            larger(2, GRADIENT_MACS * Self::GRADIENTS)
+        },
     )
     .with_dual(
         Self::DUAL,
@@ -370,19 +357,24 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             Phase::Columns(index, column) => {
                 let (index, column) = (*index, *column);
                 let mut tile = Tile::<T, TILE>::carve(&model, Pass::Gradient, frame.scratch);
-                tile.load(&model, &metric, index, step.metric_total);
-                tile.forward(&model, params);
-                if column == 0 {
+                let Weights { all, behind, .. } = model.weights();
+                let macs = if column == 0 {
+                    tile.load(&model, &metric, index, step.metric_total);
+                    tile.forward(&model, params);
                     step.loaded = step.loaded.saturating_add(tile.lanes());
                     if I::RIGHT_HAND_SIDE == RightHandSide::Residuals {
                         tile.add_loss(&model, &mut step.loss);
                         system.keep_residuals(&tile, index);
                     }
-                }
+                    system.keep_inputs(&mut tile, index);
+                    all.saturating_add(behind)
+                } else {
+                    system.restore_with_logits(&mut tile, &metric, index, step.metric_total);
+                    behind
+                };
                 tile.seed_root(&model, column);
-                let lanes = tile.lanes();
-                system.keep(tile, params, index, column);
-                step.count(&model, Pass::Vjp, lanes);
+                step.spend_each(macs, tile.lanes());
+                system.keep_seeds(tile, params, index, column);
                 let next = column.saturating_add(1);
                 if next < model.dim_out() {
                     step.phase = Phase::Columns(index, next);
@@ -402,15 +394,9 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             Phase::Carry(index) => {
                 let index = *index;
                 let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
-                tile.load(&model, &metric, index, step.metric_total);
-                tile.forward(&model, params);
-                tile.forward_tangent(&model, params, last);
-                let rows = System::tile_rows::<TILE>(system.carried, &model, index);
-                kernels::fill(T::ZERO, rows);
-                tile.whiten_tangents(&model, rows);
-                kernels::scale(self.momentum, rows);
-                let lanes = tile.lanes();
-                step.count(&model, Pass::Jvp, lanes);
+                system.restore(&mut tile, &metric, index, step.metric_total);
+                step.spend_each(model.row_macs(), tile.lanes());
+                system.carry::<TILE>(&mut tile, index, last, self.momentum);
                 step.phase = further(index).map_or(Phase::Factors(0), Phase::Carry);
             }
             Phase::Factors(first) => {
@@ -454,15 +440,23 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 };
             }
             Phase::Pair(example, other) => {
-                let (mut at, mut spent) = ((*example, *other), 0);
+                let (mut at, mut spent) = ((*example, *other), 0_u64);
                 let room = Self::SLICE.pieces(&model, TILE) as u64;
-                loop {
-                    let cost = system.pair(at.0, at.1);
-                    spent += cost;
-                    at = after(at);
-                    if at.0 >= examples || spent.saturating_add(cost) > room {
+                let of_pair = model.pair_macs();
+                while at.0 < examples {
+                    let left = room.saturating_sub(spent);
+                    let most = left.checked_div(of_pair).unwrap_or(0);
+                    if spent > 0 && most == 0 {
                         break;
                     }
+                    let most = usize::try_from(most).unwrap_or(usize::MAX);
+                    let (pairs, macs) = system.pairs(at.0, at.1, most);
+                    spent = spent.saturating_add(macs);
+                    at = if at.1.saturating_add(pairs) > at.0 {
+                        (at.0.saturating_add(1), 0)
+                    } else {
+                        (at.0, at.1.saturating_add(pairs))
+                    };
                 }
                 step.spend(spent);
                 step.phase = if at.0 < examples {
@@ -507,39 +501,33 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 }
                 step.phase = Phase::Solve(0);
             }
+            Phase::DivideGradient(purpose) => {
+                let next = match purpose {
+                    Purpose::RightHandSide if step.carries => Phase::Gather(0),
+                    Purpose::RightHandSide => Phase::Project(0),
+                    Purpose::Direction => Phase::Direction(0),
+                };
+                kernels::copy(gradient, direction);
+                if step.carries && l2.strength > T::ZERO {
+                    kernels::axpy(l2.strength * self.momentum, last, direction);
+                }
+                system.divide(direction);
+                step.phase = next;
+            }
             Phase::Gather(index) => {
                 let index = *index;
-                if index == 0 {
-                    self.begin_direction(step, l2.strength, gradient, last, direction);
-                }
-                if step.carries {
-                    let rows = System::tile_rows::<TILE>(system.carried, &model, index);
-                    let mut tile = Tile::<T, TILE>::carve(&model, Pass::Gradient, frame.scratch);
-                    tile.load(&model, &metric, index, step.metric_total);
-                    tile.forward(&model, params);
-                    tile.seed_combination(&model, rows);
-                    tile.backward(&model, params, direction);
-                    let lanes = tile.lanes();
-                    step.count(&model, Pass::Gradient, lanes);
-                }
-                let next = further(index).filter(|_| step.carries);
-                step.phase = next.map_or(Phase::Divided, Phase::Gather);
-            }
-            Phase::Divided => {
-                system.divide(T::ONE, direction);
-                step.phase = Phase::Project(0);
+                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
+                system.restore(&mut tile, &metric, index, step.metric_total);
+                step.spend_each(model.row_macs(), tile.lanes());
+                system.combine_carried::<TILE>(&mut tile, index, direction);
+                step.phase = further(index).map_or(Phase::Project(0), Phase::Gather);
             }
             Phase::Project(index) => {
                 let index = *index;
                 let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
-                tile.load(&model, &metric, index, step.metric_total);
-                tile.forward(&model, params);
-                tile.forward_tangent(&model, params, direction);
-                let rows = System::tile_rows::<TILE>(system.solution, &model, index);
-                kernels::fill(T::ZERO, rows);
-                tile.whiten_tangents(&model, rows);
-                let lanes = tile.lanes();
-                step.count(&model, Pass::Jvp, lanes);
+                system.restore(&mut tile, &metric, index, step.metric_total);
+                step.spend_each(model.row_macs(), tile.lanes());
+                system.project::<TILE>(&mut tile, index, direction);
                 step.phase = further(index).map_or(Phase::Solve(0), Phase::Project);
             }
             Phase::Solve(first) => {
@@ -580,29 +568,24 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                     }
                 }
                 (step.slope, step.quad, step.curved) = (slope, quad, quad);
+                let next = match I::RIGHT_HAND_SIDE {
+                    RightHandSide::Residuals => Phase::Direction(0),
+                    RightHandSide::Gradient => Phase::DivideGradient(Purpose::Direction),
+                };
                 if Self::promises_by_rows(&model) {
-                    return Ok(self.promise(step, Phase::Direction(0)));
+                    return Ok(self.promise(step, next));
                 }
-                step.phase = Phase::Direction(0);
+                step.phase = next;
             }
             Phase::Direction(index) => {
                 let index = *index;
-                if index == 0 {
-                    match I::RIGHT_HAND_SIDE {
-                        RightHandSide::Residuals => kernels::fill(T::ZERO, direction),
-                        RightHandSide::Gradient => {
-                            self.begin_direction(step, l2.strength, gradient, last, direction);
-                        }
-                    }
+                if index == 0 && I::RIGHT_HAND_SIDE == RightHandSide::Residuals {
+                    kernels::fill(T::ZERO, direction);
                 }
-                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Gradient, frame.scratch);
-                tile.load(&model, &metric, index, step.metric_total);
-                tile.forward(&model, params);
-                let rows = System::tile_rows::<TILE>(system.solution, &model, index);
-                tile.seed_combination(&model, rows);
-                tile.backward(&model, params, direction);
-                let lanes = tile.lanes();
-                step.count(&model, Pass::Gradient, lanes);
+                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
+                system.restore(&mut tile, &metric, index, step.metric_total);
+                step.spend_each(model.row_macs(), tile.lanes());
+                system.combine::<TILE>(&mut tile, index, direction);
                 step.phase = further(index).map_or(Phase::Combine, Phase::Direction);
             }
             Phase::Combine => {
@@ -610,7 +593,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                     RightHandSide::Residuals => -T::ONE,
                     RightHandSide::Gradient => -(T::ONE / step.absolute),
                 };
-                system.divide(scale, direction);
+                system.divide_back(scale, direction);
                 if step.carries {
                     kernels::axpy(self.momentum, last, direction);
                 }

@@ -29,17 +29,17 @@ pub(super) enum Phase<T> {
     Factor(usize, usize),
     /// The right-hand side in the place of y, where it is s + Aμd₋.
     Whitened,
-    /// h, tile by tile.
+    /// D^{−½}(g + l₂μd₋), to which what the metric makes of d₋ or of y is added.
+    DivideGradient(Purpose),
+    /// D^{−½}h, tile by tile.
     Gather(usize),
-    /// D⁻¹h.
-    Divided,
     /// AD⁻¹h in the place of y, tile by tile.
     Project(usize),
     /// A row of y.
     Solve(usize),
     /// Ad from y, and where that has its digits what the model promises.
     Solved,
-    /// Aᵀy, or h − Aᵀy, tile by tile.
+    /// D^{−½}Aᵀy, or that of h − Aᵀy, tile by tile.
     Direction(usize),
     /// d.
     Combine,
@@ -51,6 +51,15 @@ pub(super) enum Phase<T> {
     Place,
     Trial(LossPass<T>),
     Ready(Outcome),
+}
+
+/// What the divided gradient is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// h, which the system is solved for.
+    RightHandSide,
+    /// h − Aᵀy.
+    Direction,
 }
 
 /// A step under way, beside its memory.
@@ -118,6 +127,11 @@ impl<T: Scalar> GramStep<T> {
     /// Counts a pass over so many examples.
     pub(super) fn count(&mut self, model: &Model<'_>, pass: Pass, examples: usize) {
         self.spend(examples_macs(model, pass, examples));
+    }
+
+    /// Counts so many multiply-accumulates of each of some examples.
+    pub(super) fn spend_each(&mut self, macs: u64, examples: usize) {
+        self.spend(macs.saturating_mul(examples as u64));
     }
 
     /// Counts multiply-accumulates.

@@ -1,6 +1,6 @@
 //! The verdict: what the model promises, and whether a trial point keeps it.
 
-use super::step::{GramStep, Phase};
+use super::step::{GramStep, Phase, Purpose};
 use super::system::System;
 use super::{DualMetric, Gram, Inverse, RightHandSide, Velocity};
 use crate::damping::{Evidence, Ratio};
@@ -18,7 +18,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Gram<T, 
     pub(super) fn right_hand_side() -> Phase<T> {
         match I::RIGHT_HAND_SIDE {
             RightHandSide::Residuals => Phase::Whitened,
-            RightHandSide::Gradient => Phase::Gather(0),
+            RightHandSide::Gradient => Phase::DivideGradient(Purpose::RightHandSide),
         }
     }
 
