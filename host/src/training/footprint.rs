@@ -125,17 +125,22 @@ fn gram_macs(model: &Model<'_>, gram: &Gram, batch: usize, metric_batch: usize) 
         metric_batch as u64,
         (metric_batch as u64).saturating_mul(outputs),
     );
-    let (inputs, units) = match model.widths() {
+    let (inputs, units, lowest) = match model.widths() {
         [first, middle @ .., last] => {
-            let middle: usize = middle.iter().sum();
-            ((first + middle) as u64, (middle + last) as u64)
+            let sum: usize = middle.iter().sum();
+            let lowest = first * middle.first().unwrap_or(last);
+            ((first + sum) as u64, (sum + last) as u64, lowest as u64)
         }
-        _ => (0, 0),
+        _ => (0, 0, 0),
     };
+    let weights = model.macs(Pass::Outputs);
+    // The columns of an example, and its rows along a vector or what they combine to.
+    let columns = weights + outputs * (weights - lowest);
+    let rows = examples.saturating_mul(weights + outputs * units);
     let triangle = |n: u64| n.saturating_mul(n.saturating_add(1)) / 2;
     let mut macs = 0_u64;
     let mut add = |more: u64| macs = macs.saturating_add(more);
-    add(over(Pass::Vjp, metric_batch).saturating_mul(outputs));
+    add(examples.saturating_mul(columns));
     if gram.metric == DualMetrics::Kronecker {
         add(examples.saturating_mul(inputs));
         add(n.saturating_mul(units));
@@ -144,20 +149,20 @@ fn gram_macs(model: &Model<'_>, gram: &Gram, batch: usize, metric_batch: usize) 
     add(triangle(n).saturating_mul(units));
     add(triangle(n).saturating_mul(n.saturating_add(2)) / 3);
     add(triangle(n).saturating_mul(2));
-    add(over(Pass::Gradient, metric_batch));
+    add(rows);
     if model.likelihood() != Likelihood::Gaussian {
         add(over(Pass::Jvp, metric_batch));
     }
     add(over(Pass::Loss, batch));
     let carries = gram.momentum > 0.0;
     if carries {
-        add(over(Pass::Jvp, metric_batch));
+        add(rows);
     }
     if gram.inverse == Inverses::Woodbury {
         add(over(Pass::Gradient, batch));
-        add(over(Pass::Jvp, metric_batch));
+        add(rows);
         if carries {
-            add(over(Pass::Gradient, metric_batch));
+            add(rows);
         }
     }
     macs
