@@ -190,7 +190,7 @@ fn run_target(
                     good &= row(core.name, core.target, profile, check, &verdict());
                 }
             };
-            // What looks at programs alone is the same for every core of a target.
+            // What looks at programs and counts their instructions is the same for every core of a target.
             let once = |check: fn(&Build<'_>) -> Verdict| match cores.first() {
                 Some(first) if first.name != core.name => {
                     Ok(format!("not run: the programs are those of {}", first.name))
@@ -199,8 +199,8 @@ fn run_target(
             };
             judge(Check::Bits, &|| bits::check(&build, host));
             judge(Check::Panics, &|| once(panics::check));
-            judge(Check::Slices, &|| slices::check(&build));
-            judge(Check::Control, &|| control::check(&build));
+            judge(Check::Slices, &|| once(slices::check));
+            judge(Check::Control, &|| once(control::check));
             judge(Check::Budgets, &|| {
                 once(if options.record {
                     budgets::record
