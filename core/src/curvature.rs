@@ -242,8 +242,40 @@ pub struct Examples<'a, T> {
     pub(crate) batch: Batch<'a, T>,
     /// Σ wᵦ.
     pub(crate) total: T,
-    /// How many examples have been loaded: what the arithmetic of a step is counted by.
-    pub(crate) loaded: usize,
+    pub(crate) kept: Kept<'a, T>,
+    /// How many examples have been gone over, and those of them whose activations were there: what the arithmetic of a step
+    /// is counted by.
+    loaded: usize,
+    restored: usize,
+}
+
+/// Activations that stay from one product to the next, as long as neither the parameters nor the examples change: those of
+/// the first tiles, as many as there is memory for.
+pub(crate) struct Kept<'a, T> {
+    pub(crate) memory: &'a mut [T],
+    /// The tiles whose activations are there.
+    pub(crate) tiles: usize,
+}
+
+impl<'a, T> Kept<'a, T> {
+    /// Nothing stays.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            memory: &mut [],
+            tiles: 0,
+        }
+    }
+
+    /// The memory of a tile, if there is some.
+    fn tile<const TILE: usize>(
+        memory: &'a mut [T],
+        model: &Model<'_>,
+        index: usize,
+    ) -> Option<&'a mut [[T; TILE]]> {
+        let (rows, _) = memory.as_chunks_mut();
+        let start = index.checked_mul(model.units())?;
+        rows.get_mut(start..start.checked_add(model.units())?)
+    }
 }
 
 impl<'a, T: Scalar> Examples<'a, T> {
@@ -255,14 +287,35 @@ impl<'a, T: Scalar> Examples<'a, T> {
     ) -> Result<Self, Error> {
         let (_, total) = mlp.admit(&batch, labels, pass)?;
         let (model, params, scratch) = mlp.into_parts();
-        Ok(Self {
+        let kept = Kept::nothing();
+        Ok(Self::new(model, params, scratch, batch, total, kept))
+    }
+
+    pub(crate) fn new(
+        model: Model<'a>,
+        params: Parameters<'a, T>,
+        scratch: &'a mut [T],
+        batch: Batch<'a, T>,
+        total: T,
+        kept: Kept<'a, T>,
+    ) -> Self {
+        Self {
             model,
             params,
             scratch,
             batch,
             total,
+            kept,
             loaded: 0,
-        })
+            restored: 0,
+        }
+    }
+
+    /// The multiply-accumulates of what was done, each example by `pass`.
+    fn macs(&self, pass: Pass) -> u64 {
+        let all = self.model.macs(pass).saturating_mul(self.loaded as u64);
+        let forward = self.model.macs(Pass::Outputs);
+        all.saturating_sub(forward.saturating_mul(self.restored as u64))
     }
 
     fn tiles<const TILE: usize>(&self) -> usize {
@@ -272,8 +325,22 @@ impl<'a, T: Scalar> Examples<'a, T> {
     fn forward<const TILE: usize>(&mut self, pass: Pass, index: usize) -> Forward<'_, T, TILE> {
         let Self { model, params, .. } = *self;
         let mut tile = Tile::carve(&model, pass, &mut *self.scratch);
-        tile.load(&model, &self.batch, index, self.total);
-        tile.forward(&model, params);
+        let kept = Kept::tile(&mut *self.kept.memory, &model, index);
+        let keeps = kept.is_some();
+        if let Some(kept) = kept {
+            tile = tile.on(kept);
+        }
+        if keeps && index < self.kept.tiles {
+            tile.readmit(&model, &self.batch, index, self.total);
+            self.restored = self.restored.saturating_add(tile.lanes());
+        } else {
+            tile.load(&model, &self.batch, index, self.total);
+            tile.forward(&model, params);
+            // Tiles are gone over in order.
+            if keeps {
+                self.kept.tiles = index.saturating_add(1);
+            }
+        }
         self.loaded = self.loaded.saturating_add(tile.lanes());
         Forward {
             tile,
@@ -327,6 +394,17 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
         Ok(Self::over(examples))
     }
 
+    /// The curvature with memory in which the activations of the first tiles stay from one product to the next, Σ widths ·
+    /// `TILE` scalars for each tile; what is left over stays unused. No bit changes.
+    ///
+    /// Cost of a product: as without, but no forward pass of an example whose activations are there, from the second
+    /// product on.
+    #[must_use]
+    pub fn keeping(mut self, memory: &'a mut [T]) -> Self {
+        self.examples.kept = Kept { memory, tiles: 0 };
+        self
+    }
+
     pub(crate) fn over(examples: Examples<'a, T>) -> Self {
         Self {
             examples,
@@ -335,9 +413,15 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
         }
     }
 
-    /// How many examples have been loaded.
-    pub(crate) fn loaded(&self) -> usize {
-        self.examples.loaded
+    /// The multiply-accumulates of what was done, each example by `pass`, but for the forward passes of activations that
+    /// were kept.
+    pub(crate) fn macs(&self, pass: Pass) -> u64 {
+        self.examples.macs(pass)
+    }
+
+    /// The tiles whose activations are kept.
+    pub(crate) fn kept(&self) -> usize {
+        self.examples.kept.tiles
     }
 
     /// The curvature with structural damping: C + `weight` · (1/B) Σ J_hᵀH_hJ_h over the hidden units h, each
@@ -517,7 +601,8 @@ impl<'a, T: Scalar, const TILE: usize> GradientCovariance<'a, T, TILE> {
             batch,
             total,
             ..
-        } = self.examples;
+        } = &mut self.examples;
+        let (model, params, batch, total) = (*model, *params, *batch, *total);
         let mut loss = T::ZERO;
         gradient_tile::<T, TILE>(
             &model,

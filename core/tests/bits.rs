@@ -217,6 +217,7 @@ fn run<C: Case, const TILE: usize>(way: Way) -> [u32; 2] {
     let room = Room {
         batch: BATCH,
         metric: BATCH,
+        ..Room::NONE
     };
     let len = Trainer::<C::T, C::M, TILE>::workspace_len(&model, room);
     let mut workspace = vec![C::T::ZERO; len];

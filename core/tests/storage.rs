@@ -33,6 +33,7 @@ const SCRATCH: usize = Pass::Hessian.scratch_len(&PLAN.model(), 2);
 const ROOM: Room = Room {
     batch: 3,
     metric: 2,
+    ..Room::NONE
 };
 const LEN: usize = Trainer::<f32, NaturalGradient<f32>, 2>::workspace_len(&PLAN.model(), ROOM);
 const BYTES: usize = Trainer::<f32, NaturalGradient<f32>, 2>::bytes(&PLAN.model(), ROOM);
@@ -290,6 +291,7 @@ fn lengths<M: Method<f32>, const TILE: usize>(
         let room = Room {
             batch: 5,
             metric: 2,
+            ..Room::NONE
         };
         let copied = 5 * (first + last + 1) + 2 * (first + 1);
         assert_eq!(
@@ -338,6 +340,7 @@ fn sizes_saturate() {
     let room = Room {
         batch: usize::MAX,
         metric: usize::MAX,
+        ..Room::NONE
     };
     assert_eq!(room.len(&model, Labels::Unused), usize::MAX);
     assert_eq!(Storage::vectors(4096 * 4).len(&model, 1), usize::MAX);

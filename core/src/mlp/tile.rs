@@ -106,7 +106,8 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         self.lanes = lane;
     }
 
-    /// Takes up tile `index` again without reading it: what a pass would put into its rows is to be restored.
+    /// Takes up tile `index` again without its inputs: targets where there is room for them, but no activation, which is
+    /// to be restored, or lies where it was.
     pub(crate) fn readmit(
         &mut self,
         model: &Model<'_>,
@@ -114,7 +115,18 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         index: usize,
         total: T,
     ) {
-        self.admit(model, batch, index, total, |_, _, _| {});
+        self.admit(model, batch, index, total, |tile, lane, example| {
+            let mut rows = tile.targets.iter_mut();
+            batch.read_targets(model, example, |_, t| put(rows.next(), lane, t));
+        });
+    }
+
+    /// With its activations in these rows.
+    pub(crate) fn on(self, activations: &'w mut [[T; TILE]]) -> Self {
+        Self {
+            activations,
+            ..self
+        }
     }
 
     /// The rows of what goes into the trained layers, which lie side by side: `[I]`.

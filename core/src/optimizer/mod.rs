@@ -170,6 +170,8 @@ pub struct Frame<'f, T> {
     /// The method's vectors, [`Storage::vectors`] of them, and its [`Storage::scalars`] behind them.
     pub(crate) vectors: &'f mut [T],
     pub(crate) scratch: &'f mut [T],
+    /// What is left of the workspace: the activations of the metric's examples stay there from product to product.
+    pub(crate) spare: &'f mut [T],
     pub(crate) batch: Batch<'f, T>,
     pub(crate) metric: Metric<'f, T>,
     pub(crate) holdout: Batch<'f, T>,

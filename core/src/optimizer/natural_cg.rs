@@ -19,12 +19,12 @@
 //! Reference: Pascanu & Bengio, section 9; algorithms 4.
 
 use super::natural_gradient::{Direction, NaturalStep};
-use super::objective::{LossPass, examples_macs};
+use super::objective::LossPass;
 use super::simplex::Simplex;
 use super::{
     Frame, Guarded, Method, NaturalGradient, NaturalState, Outcome, Progress, Report, Slice, sealed,
 };
-use crate::curvature::{Examples, Fisher};
+use crate::curvature::{Examples, Fisher, Kept};
 use crate::damping::{DampingMetric, Marquardt};
 use crate::error::Error;
 use crate::kernels;
@@ -278,17 +278,11 @@ where
         match &mut step.stage {
             Stage::Natural => {}
             Stage::Gram(part) => {
-                let mut fisher = Fisher::<T, TILE>::over(Examples {
-                    model,
-                    params,
-                    scratch: frame.scratch,
-                    batch,
-                    total,
-                    loaded: 0,
-                });
+                let kept = Kept::nothing();
+                let examples = Examples::new(model, params, frame.scratch, batch, total, kept);
+                let mut fisher = Fisher::<T, TILE>::over(examples);
                 fisher.add_gram_part(*part, r, previous, &mut step.gram);
-                let macs = examples_macs(&model, Pass::Product, fisher.loaded());
-                natural.macs = natural.macs.saturating_add(macs);
+                natural.macs = natural.macs.saturating_add(fisher.macs(Pass::Product));
                 *part = part.saturating_add(1);
                 if *part >= fisher.parts() {
                     step.stage = Stage::DampDirection;

@@ -286,20 +286,22 @@ impl DiagonalPass {
         Self { part: 0 }
     }
 
-    /// One part of the diagonal of a curvature over `examples`; whether it was the last.
+    /// One part of the diagonal of a curvature over `examples`, of whose tiles the activations of `kept` are there then;
+    /// whether it was the last.
     pub(crate) fn advance<T: Scalar, C: Factored<T>, const TILE: usize>(
         &mut self,
         examples: Examples<'_, T>,
         out: &mut [T],
         macs: &mut u64,
+        kept: &mut usize,
     ) -> bool {
-        let model = examples.model;
         let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples);
         if self.part == 0 {
             kernels::fill(T::ZERO, out);
         }
         curvature.add_diagonal_part(self.part, out);
-        *macs = macs.saturating_add(examples_macs(&model, C::COLUMN_PASS, curvature.loaded()));
+        *kept = curvature.kept();
+        *macs = macs.saturating_add(curvature.macs(C::COLUMN_PASS));
         self.part = self.part.saturating_add(1);
         self.part >= curvature.diagonal_parts()
     }

@@ -157,7 +157,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
 
     /// A trainer of the network `model` (a [`crate::Plan`] by reference, or a [`Model`]) with the parameters of
     /// all its layers, in a workspace of at least [`Trainer::workspace_len`] scalars; what it has beyond that is
-    /// room for examples.
+    /// room for examples, and behind them for activations ([`Room`]).
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::Setting`], when the method's settings are out of range;
@@ -267,7 +267,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         self.admit(&batch, &metric)?;
         let mut step = self.method.begin(&self.state);
         loop {
-            let (vectors, scratch, _) = carve::<T, M, TILE>(&self.model, self.workspace);
+            let (vectors, scratch, spare) = carve::<T, M, TILE>(&self.model, self.workspace);
             let progress = match self.method.advance::<TILE>(
                 &mut step,
                 Frame {
@@ -275,6 +275,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
                     params: Parameters::of(&self.model, self.params),
                     vectors,
                     scratch,
+                    spare,
                     batch,
                     metric,
                     holdout: self.holdout,
@@ -338,6 +339,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         let room = Room {
             batch: examples,
             metric: other.len(&model),
+            activations: 0,
         };
         let needed = Self::workspace_len(&model, room);
         at_least("the workspace", needed, self.workspace.len())?;
@@ -393,12 +395,13 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             return Err(Error::Idle);
         };
         let (vectors, scratch, arena) = carve::<T, M, TILE>(&self.model, self.workspace);
-        let (batch, metric) = source.view(&self.model, M::METRIC_LABELS, arena);
+        let (batch, metric, spare) = source.view(&self.model, M::METRIC_LABELS, arena);
         let frame = Frame {
             model: self.model,
             params: Parameters::of(&self.model, self.params),
             vectors,
             scratch,
+            spare,
             batch,
             metric,
             holdout: self.holdout,
@@ -529,15 +532,15 @@ impl<'a, T: Scalar, M: Method<T> + Guarded, const TILE: usize> Trainer<'a, T, M,
 }
 
 impl<T: Scalar> Source<'_, T> {
-    /// The examples of the step: in the arena of copies, or where they last.
+    /// The examples of the step: in the arena of copies, or where they last; and what is left of the arena.
     fn view<'v>(
         &'v self,
         model: &Model<'_>,
         metric_labels: Labels,
         arena: &'v mut [T],
-    ) -> (Batch<'v, T>, Metric<'v, T>) {
+    ) -> (Batch<'v, T>, Metric<'v, T>, &'v mut [T]) {
         match *self {
-            Self::Lasting { batch, metric } => (batch, metric),
+            Self::Lasting { batch, metric } => (batch, metric, arena),
             Self::Workspace { batch, metric } => {
                 let mut arena = Arena::new(arena);
                 let mut copied = |examples: usize, outputs: usize| {
@@ -562,7 +565,7 @@ impl<T: Scalar> Source<'_, T> {
                         Metric::On(copied(others, outputs))
                     }
                 };
-                (examples, metric)
+                (examples, metric, arena.rest())
             }
         }
     }
@@ -603,7 +606,7 @@ fn copy_examples<'w, T: Scalar>(
     arena.rest()
 }
 
-/// The three parts of a workspace: the method's vectors, the rows of a tile, and copied examples.
+/// The three parts of a workspace: the method's vectors, the rows of a tile, and room for examples and activations.
 fn carve<'w, T: Scalar, M: Method<T>, const TILE: usize>(
     model: &Model<'_>,
     workspace: &'w mut [T],

@@ -174,9 +174,9 @@ impl Storage {
     }
 }
 
-/// How many examples a step that is cut into slices may copy into its workspace.
+/// What a workspace has room for beside the method: copies of examples, and activations.
 ///
-/// A step that runs in one call, or whose examples lie in flash, copies none.
+/// A step that runs in one call, or whose examples lie in flash, copies no example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Room {
@@ -185,6 +185,10 @@ pub struct Room {
     /// Examples of a separate metric batch: inputs and weight, and targets where the method's curvature
     /// looks at them.
     pub metric: usize,
+    /// Examples of the metric whose activations stay from product to product of a step, so that they need a forward
+    /// pass once: whole tiles of them. It is for the methods that make several products, and changes no bit. With other
+    /// examples the room may be anything: what is left of a workspace is used, for the first tiles of the metric.
+    pub activations: usize,
 }
 
 impl Room {
@@ -192,6 +196,7 @@ impl Room {
     pub const NONE: Self = Self {
         batch: 0,
         metric: 0,
+        activations: 0,
     };
 
     /// The number of scalars; saturates instead of overflowing.
@@ -205,5 +210,6 @@ impl Room {
         self.batch
             .saturating_mul(labelled)
             .saturating_add(self.metric.saturating_mul(metric_example))
+            .saturating_add(self.activations.saturating_mul(model.units()))
     }
 }

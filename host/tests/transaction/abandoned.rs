@@ -351,6 +351,7 @@ fn from_rings<Y: Target<f32>>(
     let room = Room {
         batch: EXAMPLES,
         metric: EXAMPLES,
+        ..Room::NONE
     };
     let mut workspace = vec![0.0; Streaming::workspace_len(&plan.model(), room)];
     let mut trainer =

@@ -452,6 +452,7 @@ fn begin_asks_for_room_and_step_does_not() {
             let room = Room {
                 batch: EXAMPLES,
                 metric: room,
+                ..Room::NONE
             };
             let enough = Learner::<M>::workspace_len(&model, room);
             // Inputs, one value per output, a weight.

@@ -173,6 +173,7 @@ impl World {
         let room = Room {
             batch: EXAMPLES,
             metric: EXAMPLES,
+            ..Room::NONE
         };
         vec![0.0; Learner::<M>::workspace_len(&self.plan.model(), room)]
     }

@@ -21,11 +21,9 @@ mod step;
 
 use self::step::{DescentStep, Phase, Source};
 use super::bfgs::{Bfgs, Next, Search, Variables, Verdict};
-use super::objective::{
-    DiagonalPass, GRADIENT_MACS, GradientPass, Inspection, LossPass, examples_macs,
-};
+use super::objective::{DiagonalPass, GRADIENT_MACS, GradientPass, Inspection, LossPass};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, sealed};
-use crate::curvature::{Empirical, Examples, Fisher, Natural};
+use crate::curvature::{Empirical, Examples, Fisher, Kept, Natural};
 use crate::data::Labels;
 use crate::dense::{self, Eigen, Spectrum, block};
 use crate::error::Error;
@@ -242,13 +240,11 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             mut search,
         } = Self::carve(memory, n, count);
         let metric = frame.metric.examples(&model, &batch);
-        let examples = |scratch, batch, total| Examples {
-            model,
-            params,
-            scratch,
-            batch,
-            total,
-            loaded: 0,
+        let memory = core::mem::take(&mut frame.spare);
+        let total = step.metric_total;
+        let metric_examples = |scratch, memory, tiles| {
+            let kept = Kept { memory, tiles };
+            Examples::new(model, params, scratch, metric, total, kept)
         };
 
         match &mut step.phase {
@@ -281,15 +277,22 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 }
             }
             Phase::FisherDiagonal(pass) => {
-                let examples = examples(frame.scratch, metric, step.metric_total);
-                if pass.advance::<T, Natural, TILE>(examples, fisher, &mut step.macs) {
+                let examples = metric_examples(frame.scratch, memory, step.kept);
+                if pass.advance::<T, Natural, TILE>(
+                    examples,
+                    fisher,
+                    &mut step.macs,
+                    &mut step.kept,
+                ) {
                     step.shift = self.shift(fisher, l2.strength);
                     step.phase = Self::diagonals(false);
                 }
             }
             Phase::Squares(pass) => {
-                let examples = examples(frame.scratch, batch, step.gradient.total);
-                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs) {
+                let total = step.gradient.total;
+                let kept = Kept::nothing();
+                let examples = Examples::new(model, params, frame.scratch, batch, total, kept);
+                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs, &mut 0) {
                     step.shift = self.shift(squares, l2.strength);
                     step.phase = Phase::Vector;
                 }
@@ -365,7 +368,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 if *part == 0 {
                     kernels::fill(T::ZERO, point);
                 }
-                let examples = examples(frame.scratch, metric, step.metric_total);
+                let examples = metric_examples(frame.scratch, memory, step.kept);
                 let mut fisher = Fisher::<T, TILE>::over(examples);
                 let pull = Identity::scaled(n, l2.strength);
                 let mut operator = Damped::new(&mut fisher, pull);
@@ -375,8 +378,8 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 if *part >= operator.parts() {
                     step.phase = Phase::Curvature(0);
                 }
-                let macs = examples_macs(&model, Pass::Product, fisher.loaded());
-                step.macs = step.macs.saturating_add(macs);
+                step.kept = fisher.kept();
+                step.macs = step.macs.saturating_add(fisher.macs(Pass::Product));
             }
             Phase::Curvature(column) => {
                 let column = *column;

@@ -72,6 +72,8 @@ pub struct DescentStep<T> {
     pub(super) phase: Phase<T>,
     pub(super) gradient: GradientPass<T>,
     pub(super) metric_total: T,
+    /// The tiles of the metric whose activations are kept.
+    pub(super) kept: usize,
     pub(super) holdout_total: T,
     pub(super) holdout_loss: T,
     /// What is added to the diagonal of P.
@@ -96,6 +98,7 @@ impl<T: Scalar> DescentStep<T> {
             phase: Phase::Gradient,
             gradient: GradientPass::new(),
             metric_total: T::ZERO,
+            kept: 0,
             holdout_total: T::ZERO,
             holdout_loss: T::ZERO,
             shift: T::ZERO,

@@ -19,9 +19,9 @@ mod verdict;
 pub(super) use self::step::Direction;
 pub(super) use self::step::NaturalStep;
 use self::step::Phase;
-use super::objective::{DiagonalPass, GRADIENT_MACS, Inspection, LossPass, examples_macs};
+use super::objective::{DiagonalPass, GRADIENT_MACS, Inspection, LossPass};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, SolveReport, sealed};
-use crate::curvature::{Curvature, CurvatureOperator, Empirical, Examples, Natural};
+use crate::curvature::{Curvature, CurvatureOperator, Empirical, Examples, Kept, Natural};
 use crate::damping::{Damping, DampingMetric, Marquardt};
 use crate::data::Labels;
 use crate::error::Error;
@@ -318,13 +318,11 @@ where
             squares,
         } = Self::carve(memory, n);
         let metric = frame.metric.examples(&model, &batch);
-        let metric_examples = |scratch, total| Examples {
-            model,
-            params,
-            scratch,
-            batch: metric,
-            total,
-            loaded: 0,
+        let memory = core::mem::take(&mut frame.spare);
+        let total = step.metric_total;
+        let metric_examples = |scratch, memory, tiles| {
+            let kept = Kept { memory, tiles };
+            Examples::new(model, params, scratch, metric, total, kept)
         };
 
         match &mut step.phase {
@@ -359,22 +357,22 @@ where
                 }
             }
             Phase::FisherDiagonal(pass) => {
-                let examples = metric_examples(frame.scratch, step.metric_total);
-                if pass.advance::<T, Natural, TILE>(examples, fisher, &mut step.macs) {
+                let examples = metric_examples(frame.scratch, memory, step.kept);
+                if pass.advance::<T, Natural, TILE>(
+                    examples,
+                    fisher,
+                    &mut step.macs,
+                    &mut step.kept,
+                ) {
                     step.fisher_mean = kernels::sum(fisher) / T::of_count(n);
                     step.phase = Self::diagonals(false);
                 }
             }
             Phase::Squares(pass) => {
-                let examples = Examples {
-                    model,
-                    params,
-                    scratch: frame.scratch,
-                    batch,
-                    total: step.gradient.total,
-                    loaded: 0,
-                };
-                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs) {
+                let total = step.gradient.total;
+                let kept = Kept::nothing();
+                let examples = Examples::new(model, params, frame.scratch, batch, total, kept);
+                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs, &mut 0) {
                     step.phase = Phase::Solve;
                 }
             }
@@ -387,7 +385,7 @@ where
                 };
                 let metric = &self.damping.metric;
                 let form = metric.form(step.damping, l2.strength, step.fisher_mean);
-                let examples = metric_examples(frame.scratch, step.metric_total);
+                let examples = metric_examples(frame.scratch, memory, step.kept);
                 let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples)
                     .with_structure(metric.structure(step.damping));
                 let advance = {
@@ -399,8 +397,8 @@ where
                     };
                     S::advance(&mut step.solver, system, &self.stop, solver)
                 };
-                let macs = examples_macs(&model, C::PASS, curvature.loaded());
-                step.macs = step.macs.saturating_add(macs);
+                step.kept = curvature.kept();
+                step.macs = step.macs.saturating_add(curvature.macs(C::PASS));
                 let damping = step.damping;
                 match advance {
                     Advance::Working => {}
@@ -468,12 +466,12 @@ where
             Phase::Length(part) => {
                 let (direction, spare) =
                     Self::chosen(&step.solver, step.chosen, step.direction, solver, n);
-                let examples = metric_examples(frame.scratch, step.metric_total);
+                let examples = metric_examples(frame.scratch, memory, step.kept);
                 let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples);
                 let (quad, reach) = (&mut step.quad, &mut step.reach);
                 curvature.add_length_part(*part, direction, spare, quad, reach);
-                let macs = examples_macs(&model, C::LENGTH_PASS, curvature.loaded());
-                step.macs = step.macs.saturating_add(macs);
+                step.kept = curvature.kept();
+                step.macs = step.macs.saturating_add(curvature.macs(C::LENGTH_PASS));
                 *part = part.saturating_add(1);
                 if *part >= curvature.parts() {
                     step.phase = Phase::Slope;

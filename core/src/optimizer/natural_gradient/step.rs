@@ -56,6 +56,8 @@ pub struct NaturalStep<T, C> {
     pub(in crate::optimizer) damping: T,
     pub(in crate::optimizer) next_damping: T,
     pub(in crate::optimizer) attempts: u16,
+    /// The tiles of the metric whose activations are kept.
+    pub(in crate::optimizer) kept: usize,
     /// Whether the solver has begun to write.
     pub(in crate::optimizer) solving: bool,
     pub(in crate::optimizer) solve: Solve<T>,
@@ -96,6 +98,7 @@ impl<T: Scalar, C> NaturalStep<T, C> {
             damping: state.damping,
             next_damping: state.damping,
             attempts: 1,
+            kept: 0,
             solving: false,
             solve: Solve::NONE,
             solver,

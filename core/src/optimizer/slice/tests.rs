@@ -82,7 +82,7 @@ fn drive<M: Method<Counted>, const TILE: usize>(
     let batch = data.batch(model);
     let room = Room {
         batch: examples,
-        metric: 0,
+        ..Room::NONE
     };
     let mut params = vec![Counted::ZERO; model.params()];
     let len = Trainer::<Counted, M, TILE>::workspace_len(model, room);

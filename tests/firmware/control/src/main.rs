@@ -23,7 +23,7 @@ const PLAN: Plan<3> = match Plan::new([INPUTS, 8, 1], Activation::Tanh, Likeliho
 };
 const ROOM: Room = Room {
     batch: KEPT,
-    metric: 0,
+    ..Room::NONE
 };
 type Learner<'a, const TILE: usize> = Trainer<'a, f32, NaturalGradient<f32>, TILE>;
 

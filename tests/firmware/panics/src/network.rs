@@ -58,7 +58,8 @@ fn curvature<T: Scalar, C: Curvature<T>, const TILE: usize>() {
     if let Some(mlp) = mlp::<T, TILE>()
         && let Ok(product) = CurvatureOperator::<T, C, TILE>::new(mlp, batch())
     {
-        let mut product = CurvatureOperator::with_structure(black_box(product), number());
+        let product = CurvatureOperator::with_structure(black_box(product), number());
+        let mut product = CurvatureOperator::keeping(black_box(product), slice_mut());
         operator(black_box(&mut product));
     }
 }

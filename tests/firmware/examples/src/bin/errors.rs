@@ -21,7 +21,7 @@ const LARGER: Plan<3> = match Plan::new([2, 5, 3], Activation::Tanh, Likelihood:
 type Learner<'a> = Trainer<'a, f32, NaturalGradient<f32>, 1>;
 const ROOM: Room = Room {
     batch: 4,
-    metric: 0,
+    ..Room::NONE
 };
 const LEN: usize = Learner::workspace_len(&PLAN.model(), ROOM);
 
