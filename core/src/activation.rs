@@ -81,8 +81,13 @@ impl Activation {
 
     /// x ← φ′(z) x from a = φ(z), for many.
     pub(crate) fn scale_by_slope<T: Scalar>(self, values: &[T], out: &mut [T]) {
-        if self != Self::Identity {
-            scale(out, values, |a| self.slope(a));
+        // Which one it is asked once, not for every number: some have a slope of two operations.
+        match self {
+            Self::Tanh => scale(out, values, |a| Self::Tanh.slope(a)),
+            Self::Logistic => scale(out, values, |a| Self::Logistic.slope(a)),
+            Self::Relu => scale(out, values, |a| Self::Relu.slope(a)),
+            Self::Softplus => scale(out, values, |a| Self::Softplus.slope(a)),
+            Self::Identity => {}
         }
     }
 

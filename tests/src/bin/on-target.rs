@@ -11,7 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, ValueEnum};
 use natgrad_tests::on_target::{
     Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, budgets, clean, control, examples,
-    linked, panics, slices,
+    linked, panics, products, slices,
 };
 
 /// Runs the firmware on emulated cores.
@@ -64,6 +64,8 @@ enum Check {
     Bits,
     /// Flash, RAM, stack and instructions of every method are within their budgets.
     Budgets,
+    /// The passes take no more instructions per multiply-accumulate than they may.
+    Products,
     /// No slice of any method takes more instructions than its bound.
     Slices,
     /// A control law in the learner's own thread is as punctual as the largest slice lets it be.
@@ -208,6 +210,7 @@ fn run_target(
                     budgets::check
                 })
             });
+            judge(Check::Products, &|| once(products::check));
             judge(Check::Linked, &|| once(linked::check));
             judge(Check::Examples, &|| examples::check_examples(&build));
             judge(Check::Errors, &|| {

@@ -11,6 +11,7 @@ pub mod examples;
 pub mod linked;
 mod log;
 pub mod panics;
+pub mod products;
 pub mod slices;
 mod toolchain;
 

@@ -206,7 +206,10 @@ fn words(line: &str) -> Option<Vec<u64>> {
 }
 
 /// The lines that a program prints, of `N` words each.
-fn run<const N: usize>(build: &Build<'_>, program: &str) -> Result<Vec<[u64; N]>, String> {
+pub(super) fn run<const N: usize>(
+    build: &Build<'_>,
+    program: &str,
+) -> Result<Vec<[u64; N]>, String> {
     let text = build.run_timed(program)?;
     let lines = text.lines().map(|line| words(line)?.try_into().ok());
     let lines: Option<Vec<[u64; N]>> = lines.collect();
@@ -243,13 +246,41 @@ struct Measured {
     others: BTreeMap<String, u64>,
 }
 
+/// The clock of a board, by the ticks of a loop of known length.
+pub(super) struct Ticks {
+    of_loop: u64,
+}
+
+impl Ticks {
+    /// Runs the loop, in a program of the package `costs`, which has been built.
+    ///
+    /// # Errors
+    /// A sentence, when the clock stands still.
+    pub(super) fn of(build: &Build<'_>) -> Result<Self, String> {
+        match *run(build, "clock")? {
+            [[ticks]] if ticks > 0 => Ok(Self { of_loop: ticks }),
+            _ => Err("the clock stands still".into()),
+        }
+    }
+
+    /// The instructions of some ticks, for each of so many, rounded up.
+    pub(super) fn instructions(&self, ticks: u64, each: u64) -> u64 {
+        (ticks * LOOP).div_ceil(self.of_loop * each)
+    }
+
+    /// A clock of which a tick takes so many instructions.
+    #[cfg(test)]
+    pub(super) fn with_rate(instructions: u64) -> Self {
+        Self {
+            of_loop: LOOP / instructions,
+        }
+    }
+}
+
 fn measure(build: &Build<'_>) -> Result<Measured, String> {
     build.package("costs")?;
     let rustc = build.toolchain.release()?;
-    let ticks = match *run(build, "clock")? {
-        [[ticks]] if ticks > 0 => ticks,
-        _ => return Err("the clock stands still".into()),
-    };
+    let clock = Ticks::of(build)?;
     let depths = run(build, "depths")?;
     if depths.is_empty() {
         return Err("depths measures nothing".into());
@@ -292,7 +323,7 @@ fn measure(build: &Build<'_>) -> Result<Measured, String> {
                 flash: image.flash,
                 ram: bytes,
                 stack,
-                instructions: ((high << 32 | low) * LOOP).div_ceil(ticks * EXAMPLES),
+                instructions: clock.instructions(high << 32 | low, EXAMPLES),
             });
         }
     }
