@@ -9,6 +9,10 @@
     clippy::unreachable
 )]
 
+// To ask the machine what it is.
+#[cfg(feature = "multiversion")]
+extern crate std;
+
 // The reading order: each module rests on those above it.
 
 pub mod scalar;

@@ -14,79 +14,79 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 use super::*;
+use crate::scalar::Scalar;
 
 /// The widths that are gone through: of one, odd, and beyond what a kernel does at once.
-const WIDTHS: [usize; 12] = [1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 64, 70];
+const WIDTHS: [usize; 16] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 50, 64, 70];
 
 struct Draws(Xoshiro128PlusPlus);
 
 impl Draws {
+    fn of(fan_in: usize, fan_out: usize) -> Self {
+        let seed = (fan_in * 100 + fan_out) as u64;
+        Self(Xoshiro128PlusPlus::seed_from_u64(seed))
+    }
+
     /// Of either sign, over 20 binades, now and then a zero: an order other than the right one shows.
-    fn next(&mut self) -> f32 {
+    fn next<T: Scalar>(&mut self) -> T {
         let bits = self.0.next_u32();
-        let magnitude = f32::from_bits((bits & 0x007f_ffff) | ((117 + (bits >> 23) % 20) << 23));
+        let coarse = f32::from_bits((bits & 0x007f_ffff) | ((117 + (bits >> 23) % 20) << 23));
+        // And digits that `f64` only has.
+        let magnitude =
+            f64::from(coarse) * (1.0 + f64::from(self.0.next_u32()) * (f64::EPSILON / 4.0));
         match self.0.next_u32() % 16 {
-            0 => 0.0,
-            1 => -0.0,
-            odd if odd % 2 == 1 => -magnitude,
-            _ => magnitude,
+            0 => T::ZERO,
+            1 => -T::ZERO,
+            odd if odd % 2 == 1 => T::of(-magnitude),
+            _ => T::of(magnitude),
         }
     }
 
-    fn vector(&mut self, len: usize) -> Vec<f32> {
+    fn vector<T: Scalar>(&mut self, len: usize) -> Vec<T> {
         (0..len).map(|_| self.next()).collect()
     }
 
-    fn rows<const TILE: usize>(&mut self, len: usize) -> Vec<[f32; TILE]> {
+    fn rows<T: Scalar, const TILE: usize>(&mut self, len: usize) -> Vec<[T; TILE]> {
         (0..len)
             .map(|_| core::array::from_fn(|_| self.next()))
             .collect()
     }
 }
 
-fn bits<const TILE: usize>(rows: &[[f32; TILE]]) -> Vec<u32> {
-    rows.as_flattened().iter().map(|x| x.to_bits()).collect()
+/// Exact in both types, and with the sign of a zero.
+fn bits<T: Scalar>(values: &[T]) -> Vec<u64> {
+    values.iter().map(|x| x.widen().to_bits()).collect()
 }
 
-/// All kernels for a layer, over the first `lanes` examples of a tile.
-fn layer<const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usize) {
-    let seed = (fan_in * 100 + fan_out) as u64;
-    let mut draws = Draws(Xoshiro128PlusPlus::seed_from_u64(seed));
-    let case = format!("{fan_in}-{fan_out}, {lanes} of {TILE}");
-    let weights = draws.vector(fan_in * fan_out);
+/// The products of a layer, whose sums run over its inputs or its units.
+fn products<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize) {
+    let mut draws = Draws::of(fan_in, fan_out);
+    let case = format!("{fan_in}-{fan_out}, {TILE}");
+    let weights = draws.vector::<T>(fan_in * fan_out);
     let bias = draws.vector(fan_out);
-    let input = draws.rows::<TILE>(fan_in);
-    let seeds = draws.rows::<TILE>(fan_out);
-    let other_input = draws.rows::<TILE>(fan_in);
-    let other_seeds = draws.rows::<TILE>(fan_out);
-    let scale: [f32; TILE] = core::array::from_fn(|_| draws.next().abs());
+    let input = draws.rows::<T, TILE>(fan_in);
+    let seeds = draws.rows::<T, TILE>(fan_out);
 
-    let mut out = draws.rows::<TILE>(fan_out);
-    let mut naive = out.clone();
-    for (o, row) in naive.iter_mut().enumerate() {
-        for (i, a) in input.iter().enumerate() {
-            for lane in 0..TILE {
-                row[lane] += weights[o * fan_in + i] * a[lane];
+    let mut out = draws.rows::<T, TILE>(fan_out);
+    let add_to = |mut naive: Vec<[T; TILE]>| {
+        for (o, row) in naive.iter_mut().enumerate() {
+            for (i, a) in input.iter().enumerate() {
+                for lane in 0..TILE {
+                    row[lane] += weights[o * fan_in + i] * a[lane];
+                }
             }
         }
-    }
+        bits(naive.as_flattened())
+    };
+    let naive = add_to(out.clone());
     add_product(&weights, &input, &mut out);
-    assert_eq!(bits(&out), bits(&naive), "W a: {case}");
+    assert_eq!(bits(out.as_flattened()), naive, "W a: {case}");
 
-    for (row, &b) in naive.iter_mut().zip(&bias) {
-        *row = [b; TILE];
-    }
-    for (o, row) in naive.iter_mut().enumerate() {
-        for (i, a) in input.iter().enumerate() {
-            for lane in 0..TILE {
-                row[lane] += weights[o * fan_in + i] * a[lane];
-            }
-        }
-    }
+    let naive = add_to(bias.iter().map(|&b| [b; TILE]).collect());
     affine(&weights, &bias, &input, &mut out);
-    assert_eq!(bits(&out), bits(&naive), "W a + b: {case}");
+    assert_eq!(bits(out.as_flattened()), naive, "W a + b: {case}");
 
-    let mut below = draws.rows::<TILE>(fan_in);
+    let mut below = draws.rows::<T, TILE>(fan_in);
     let mut naive = below.clone();
     for (i, row) in naive.iter_mut().enumerate() {
         for (o, seed) in seeds.iter().enumerate() {
@@ -96,13 +96,27 @@ fn layer<const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usize) {
         }
     }
     add_transposed(&weights, &seeds, &mut below);
-    assert_eq!(bits(&below), bits(&naive), "Wᵀ δ: {case}");
+    assert_eq!(
+        bits(below.as_flattened()),
+        bits(naive.as_flattened()),
+        "Wᵀ δ: {case}"
+    );
+}
 
-    let start = (weights, bias);
+/// The sums over the first `lanes` examples of a tile.
+fn sums<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usize) {
+    let mut draws = Draws::of(fan_in, fan_out);
+    let case = format!("{fan_in}-{fan_out}, {lanes} of {TILE}");
+    let input = draws.rows::<T, TILE>(fan_in);
+    let seeds = draws.rows::<T, TILE>(fan_out);
+    let other_input = draws.rows::<T, TILE>(fan_in);
+    let other_seeds = draws.rows::<T, TILE>(fan_out);
+    let scale: [T; TILE] = core::array::from_fn(|_| draws.next::<T>().abs());
+    let start = (draws.vector::<T>(fan_in * fan_out), draws.vector(fan_out));
     let deposit = |what: &str,
-                   kernel: &dyn Fn(&mut [f32], &mut [f32]),
-                   weight: &dyn Fn(usize, usize, usize) -> f32,
-                   unit: &dyn Fn(usize, usize) -> f32| {
+                   kernel: &dyn Fn(&mut [T], &mut [T]),
+                   weight: &dyn Fn(usize, usize, usize) -> T,
+                   unit: &dyn Fn(usize, usize) -> T| {
         let (mut weights, mut bias) = start.clone();
         let (mut naive_weights, mut naive_bias) = start.clone();
         for o in 0..fan_out {
@@ -114,9 +128,8 @@ fn layer<const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usize) {
             }
         }
         kernel(&mut weights, &mut bias);
-        let one = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        assert_eq!(one(&weights), one(&naive_weights), "{what}: {case}");
-        assert_eq!(one(&bias), one(&naive_bias), "{what}, bias: {case}");
+        assert_eq!(bits(&weights), bits(&naive_weights), "{what}: {case}");
+        assert_eq!(bits(&bias), bits(&naive_bias), "{what}, bias: {case}");
     };
     deposit(
         "δ aᵀ",
@@ -151,11 +164,12 @@ fn layer<const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usize) {
     );
 }
 
-fn layers<const TILE: usize>() {
+fn layers<T: Scalar, const TILE: usize>() {
     for fan_in in WIDTHS {
         for fan_out in WIDTHS {
-            for lanes in [1, TILE / 2, TILE] {
-                layer::<TILE>(fan_in, fan_out, lanes);
+            products::<T, TILE>(fan_in, fan_out);
+            for lanes in [1, TILE / 2, TILE - TILE / 3, TILE] {
+                sums::<T, TILE>(fan_in, fan_out, lanes);
             }
         }
     }
@@ -163,11 +177,18 @@ fn layers<const TILE: usize>() {
 
 #[test]
 fn tile_kernels_sum_in_the_order_of_the_indices() {
-    layers::<1>();
-    layers::<2>();
-    layers::<3>();
-    layers::<4>();
-    layers::<5>();
-    layers::<8>();
-    layers::<32>();
+    layers::<f32, 1>();
+    layers::<f32, 2>();
+    layers::<f32, 3>();
+    layers::<f32, 4>();
+    layers::<f32, 5>();
+    layers::<f32, 8>();
+    layers::<f32, 16>();
+    layers::<f32, 32>();
+    layers::<f32, 33>();
+    layers::<f64, 1>();
+    layers::<f64, 4>();
+    layers::<f64, 7>();
+    layers::<f64, 16>();
+    layers::<f64, 32>();
 }

@@ -1,0 +1,324 @@
+//! Tile kernels for many lanes: those of a host.
+//!
+//! A block of sums stays in registers while the inner index runs, so that memory is asked for factors only. What a block
+//! holds is chosen by the registers; the order of each sum is not: it is that of the inner index.
+
+#![expect(
+    clippy::inline_always,
+    reason = "the instruction set of a kernel is that of what is inlined into it"
+)]
+
+use crate::scalar::Scalar;
+
+/// The lanes from which on these kernels are taken.
+pub(super) const MANY: usize = 16;
+
+/// The columns of a weight matrix that a sum over examples works on at once.
+const COLUMNS: usize = 16;
+
+/// Whether `rows` rows of `width` sums fit into `bytes`.
+const fn fits<T>(rows: usize, width: usize, bytes: usize) -> bool {
+    rows * width * size_of::<T>() <= bytes
+}
+
+/// The first `ROWS` rows of a matrix, if there are as many, and the rest.
+#[inline(always)]
+fn split_rows<T, const ROWS: usize>(matrix: &[T], width: usize) -> Option<([&[T]; ROWS], &[T])> {
+    let mut rest = matrix;
+    let mut rows = [&[][..]; ROWS];
+    for row in &mut rows {
+        (*row, rest) = rest.split_at_checked(width)?;
+    }
+    Some((rows, rest))
+}
+
+/// The same for a matrix that is written.
+#[inline(always)]
+fn split_rows_mut<T, const ROWS: usize>(
+    matrix: &mut [T],
+    width: usize,
+) -> Option<([&mut [T]; ROWS], &mut [T])> {
+    let mut rest = matrix;
+    let mut rows = [(); ROWS].map(|()| &mut [][..]);
+    for row in &mut rows {
+        (*row, rest) = rest.split_at_mut_checked(width)?;
+    }
+    Some((rows, rest))
+}
+
+/// sum += w a, lane by lane.
+#[inline(always)]
+fn multiply_add<T: Scalar, const LANES: usize>(w: T, a: &[T; LANES], sum: &mut [T; LANES]) {
+    for (sum, &a) in sum.iter_mut().zip(a) {
+        *sum += w * a;
+    }
+}
+
+/// z += W a, with blocks of sums of at most `bytes`.
+#[inline(always)]
+pub(super) fn add_product<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    input: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+    bytes: usize,
+) {
+    let mut rest = (weights, out);
+    if fits::<T>(8, TILE, bytes) {
+        rest = product_rows::<T, TILE, 8>(rest, input);
+    }
+    if fits::<T>(4, TILE, bytes) {
+        rest = product_rows::<T, TILE, 4>(rest, input);
+    }
+    if fits::<T>(2, TILE, bytes) {
+        rest = product_rows::<T, TILE, 2>(rest, input);
+    }
+    product_rows::<T, TILE, 1>(rest, input);
+}
+
+/// As many rows of z as there are blocks of `ROWS`; returns those of W and z that are left.
+#[inline(always)]
+fn product_rows<'a, T: Scalar, const TILE: usize, const ROWS: usize>(
+    (weights, out): (&'a [T], &'a mut [[T; TILE]]),
+    input: &[[T; TILE]],
+) -> (&'a [T], &'a mut [[T; TILE]]) {
+    let mut rest = weights;
+    let (blocks, remainder) = out.as_chunks_mut::<ROWS>();
+    for block in blocks {
+        let Some((rows, tail)) = split_rows::<T, ROWS>(rest, input.len()) else {
+            break;
+        };
+        rest = tail;
+        let mut sums = *block;
+        for (i, a) in input.iter().enumerate() {
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                if let Some(&w) = row.get(i) {
+                    multiply_add(w, a, sum);
+                }
+            }
+        }
+        *block = sums;
+    }
+    (rest, remainder)
+}
+
+/// s += Wᵀ δ, with blocks of sums of at most `bytes`.
+#[inline(always)]
+pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    seeds: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+    bytes: usize,
+) {
+    let width = out.len();
+    let mut rest = (weights, out);
+    if fits::<T>(8, TILE, bytes) {
+        rest = transposed_columns::<T, TILE, 8>(rest, width, seeds);
+    }
+    if fits::<T>(4, TILE, bytes) {
+        rest = transposed_columns::<T, TILE, 4>(rest, width, seeds);
+    }
+    if fits::<T>(2, TILE, bytes) {
+        rest = transposed_columns::<T, TILE, 2>(rest, width, seeds);
+    }
+    transposed_columns::<T, TILE, 1>(rest, width, seeds);
+}
+
+/// As many rows of s as there are blocks of `COLS`, from the columns of W that the weights begin with; returns
+/// what begins behind them.
+#[inline(always)]
+fn transposed_columns<'a, T: Scalar, const TILE: usize, const COLS: usize>(
+    (weights, out): (&'a [T], &'a mut [[T; TILE]]),
+    width: usize,
+    seeds: &[[T; TILE]],
+) -> (&'a [T], &'a mut [[T; TILE]]) {
+    let mut first = weights;
+    let (blocks, remainder) = out.as_chunks_mut::<COLS>();
+    for block in blocks {
+        let mut sums = *block;
+        let mut rest = first;
+        for seed in seeds {
+            let Some(weights) = rest.first_chunk::<COLS>() else {
+                break;
+            };
+            for (sum, &w) in sums.iter_mut().zip(weights) {
+                multiply_add(w, seed, sum);
+            }
+            rest = rest.get(width..).unwrap_or(&[]);
+        }
+        *block = sums;
+        first = first.get(COLS..).unwrap_or(&[]);
+    }
+    (first, remainder)
+}
+
+/// G += Σᵦ f(δᵦ, aᵦ, scaleᵦ) of every weight over the first `lanes` examples, one after the other, with blocks
+/// of sums of at most `bytes`.
+#[inline(always)]
+pub(super) fn add_outer<T: Scalar, const TILE: usize>(
+    seeds: &[[T; TILE]],
+    input: &[[T; TILE]],
+    scale: &[T; TILE],
+    lanes: usize,
+    weights: &mut [T],
+    bytes: usize,
+    f: impl Fn(T, T, T) -> T + Copy,
+) {
+    let width = input.len();
+    let mut rest = input;
+    let mut first = 0;
+    while !rest.is_empty() {
+        // Columns of zeros fill the last block, and are not stored. They cost less than single columns would, and are not
+        // counted as multiplications of a slice.
+        let mut filled = [[T::ZERO; TILE]; COLUMNS];
+        let (block, tail) = if let Some(split) = rest.split_first_chunk::<COLUMNS>() {
+            split
+        } else {
+            store(rest, &mut filled);
+            (&filled, &[][..])
+        };
+        let columns = Columns {
+            values: &transposed(block),
+            scale,
+            lanes,
+            first,
+            width,
+        };
+        let mut left = (seeds, &mut *weights);
+        if fits::<T>(8, COLUMNS, bytes) {
+            left = columns.add_rows::<8>(left, f);
+        }
+        if fits::<T>(4, COLUMNS, bytes) {
+            left = columns.add_rows::<4>(left, f);
+        }
+        if fits::<T>(2, COLUMNS, bytes) {
+            left = columns.add_rows::<2>(left, f);
+        }
+        columns.add_rows::<1>(left, f);
+        (rest, first) = (tail, first.saturating_add(COLUMNS));
+    }
+}
+
+/// A block of columns of a weight matrix, and what the sums over examples have in common.
+struct Columns<'a, T, const TILE: usize> {
+    /// aᵦ of the columns, example by example.
+    values: &'a [[T; COLUMNS]; TILE],
+    scale: &'a [T; TILE],
+    lanes: usize,
+    /// The first column.
+    first: usize,
+    /// The columns of the matrix.
+    width: usize,
+}
+
+impl<T: Scalar, const TILE: usize> Columns<'_, T, TILE> {
+    /// As many rows as there are blocks of `ROWS`; returns the seeds and the weights of those that are left.
+    #[inline(always)]
+    fn add_rows<'a, const ROWS: usize>(
+        &self,
+        (seeds, weights): (&'a [[T; TILE]], &'a mut [T]),
+        f: impl Fn(T, T, T) -> T + Copy,
+    ) -> (&'a [[T; TILE]], &'a mut [T])
+    where
+        [[T; COLUMNS]; ROWS]: Sums<T, ROWS>,
+    {
+        let mut rest = weights;
+        let (blocks, remainder) = seeds.as_chunks::<ROWS>();
+        for block in blocks {
+            let Some((mut rows, tail)) = split_rows_mut::<T, ROWS>(rest, self.width) else {
+                return (&[], &mut []);
+            };
+            rest = tail;
+            let mut sums = [[T::ZERO; COLUMNS]; ROWS];
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                let row = row.get(self.first..).unwrap_or(&[]);
+                match row.first_chunk() {
+                    Some(row) => *sums = *row,
+                    None => store(row, sums),
+                }
+            }
+            sums.add(block, self, f);
+            for (sums, row) in sums.iter().zip(&mut rows) {
+                let row = row.get_mut(self.first..).unwrap_or(&mut []);
+                match row.first_chunk_mut() {
+                    Some(row) => *row = *sums,
+                    None => store(sums, row),
+                }
+            }
+        }
+        (remainder, rest)
+    }
+}
+
+#[inline(always)]
+fn store<T: Copy>(from: &[T], to: &mut [T]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = from;
+    }
+}
+
+/// The sums of `ROWS` rows.
+trait Sums<T, const ROWS: usize> {
+    /// Adds f(δᵦ, aᵦ, scaleᵦ) of the examples in use, one after the other.
+    fn add<const TILE: usize>(
+        &mut self,
+        seeds: &[[T; TILE]; ROWS],
+        columns: &Columns<'_, T, TILE>,
+        f: impl Fn(T, T, T) -> T + Copy,
+    );
+}
+
+/// Row by row in the text: of a loop over rows, the seeds of which lie a tile apart, a compiler makes a gather.
+macro_rules! sums {
+    ($rows:literal: $($seed:ident $sum:ident),*) => {
+        impl<T: Scalar> Sums<T, $rows> for [[T; COLUMNS]; $rows] {
+            #[inline(always)]
+            fn add<const TILE: usize>(
+                &mut self,
+                [$($seed),*]: &[[T; TILE]; $rows],
+                columns: &Columns<'_, T, TILE>,
+                f: impl Fn(T, T, T) -> T + Copy,
+            ) {
+                let [$(mut $sum),*] = *self;
+                let examples = columns.values.iter().zip(columns.scale).enumerate();
+                for (lane, (values, &scale)) in examples.take(columns.lanes) {
+                    $(if let Some(&seed) = $seed.get(lane) {
+                        for (sum, &value) in $sum.iter_mut().zip(values) {
+                            *sum += f(seed, value, scale);
+                        }
+                    })*
+                }
+                *self = [$($sum),*];
+            }
+        }
+    };
+}
+
+sums!(1: d0 s0);
+sums!(2: d0 s0, d1 s1);
+sums!(4: d0 s0, d1 s1, d2 s2, d3 s3);
+sums!(8: d0 s0, d1 s1, d2 s2, d3 s3, d4 s4, d5 s5, d6 s6, d7 s7);
+
+/// Rows of lanes to lanes of rows.
+///
+/// By perfect shuffles, each of which moves the highest bit of an index to the lowest place: a compiler makes them
+/// of whole vectors, and a transposition in one go of single elements.
+#[inline(always)]
+fn transposed<T: Scalar, const TILE: usize>(rows: &[[T; TILE]; COLUMNS]) -> [[T; COLUMNS]; TILE] {
+    const { assert!(COLUMNS == 16, "as many as four shuffles transpose") };
+    let [mut x, mut y] = [[[T::ZERO; COLUMNS]; TILE]; 2];
+    shuffle(rows.as_flattened(), x.as_flattened_mut());
+    shuffle(x.as_flattened(), y.as_flattened_mut());
+    shuffle(y.as_flattened(), x.as_flattened_mut());
+    shuffle(x.as_flattened(), y.as_flattened_mut());
+    y
+}
+
+/// The elements of both halves, in turn.
+#[inline(always)]
+fn shuffle<T: Copy>(from: &[T], to: &mut [T]) {
+    let (low, high) = from.split_at_checked(from.len() / 2).unwrap_or((&[], &[]));
+    let (pairs, _) = to.as_chunks_mut::<2>();
+    for ((pair, &low), &high) in pairs.iter_mut().zip(low).zip(high) {
+        *pair = [low, high];
+    }
+}
