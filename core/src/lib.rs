@@ -15,6 +15,9 @@ extern crate std;
 
 // The reading order: each module rests on those above it.
 
+#[macro_use]
+mod machine;
+
 pub mod scalar;
 
 pub mod kernels;

@@ -9,6 +9,8 @@ use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
 use num_traits::float::FloatCore;
 
+mod tanh;
+
 #[cfg(test)]
 pub(crate) mod counted;
 
@@ -71,6 +73,13 @@ pub trait Scalar:
     /// tanh x.
     fn hyperbolic_tangent(self) -> Self;
 
+    /// x ← tanh x, for many: of the same bits one by one, and faster for `f32` where there are vectors.
+    fn hyperbolic_tangents(values: &mut [Self]) {
+        for x in values {
+            *x = x.hyperbolic_tangent();
+        }
+    }
+
     /// The larger of two numbers by comparison; `other` when `self` is NaN.
     ///
     /// Not `FloatCore::max`: that leaves the sign of a zero to the platform.
@@ -87,7 +96,7 @@ pub trait Scalar:
 }
 
 macro_rules! scalar {
-    ($type:ident, $sqrt:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $tanh:ident, $of:expr, $of_count:expr, $of_int:expr) => {
+    ($type:ident, $sqrt:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $tanh:ident, $of:expr, $of_count:expr, $of_int:expr $(, $tanhs:path)?) => {
         impl Scalar for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -134,6 +143,12 @@ macro_rules! scalar {
             fn hyperbolic_tangent(self) -> Self {
                 libm::$tanh(self)
             }
+            $(
+                #[inline]
+                fn hyperbolic_tangents(values: &mut [Self]) {
+                    $tanhs(values);
+                }
+            )?
         }
     };
 }
@@ -156,7 +171,8 @@ mod implementation {
         tanhf,
         |value: f64| value as f32,
         |count: usize| count as f32,
-        |value: i32| value as f32
+        |value: i32| value as f32,
+        super::tanh::hyperbolic_tangents
     );
     scalar!(
         f64,

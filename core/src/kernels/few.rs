@@ -1,10 +1,5 @@
 //! Tile kernels for a few lanes: those of a device.
 
-#![expect(
-    clippy::inline_always,
-    reason = "the instruction set of a kernel is that of what is inlined into it"
-)]
-
 use crate::scalar::Scalar;
 
 /// The rows of a weight matrix `[out × in]` that are worked on at once.
@@ -78,7 +73,6 @@ fn rows<T>(matrix: &[T], width: usize) -> EachRow<'_, T> {
 }
 
 /// z += W a.
-#[inline(always)]
 pub(super) fn add_product<T: Scalar, const TILE: usize>(
     weights: &[T],
     input: &[[T; TILE]],
@@ -114,7 +108,6 @@ pub(super) fn add_product<T: Scalar, const TILE: usize>(
 }
 
 /// s += Wᵀ δ.
-#[inline(always)]
 pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
     weights: &[T],
     seeds: &[[T; TILE]],
@@ -149,7 +142,6 @@ pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
 }
 
 /// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples.
-#[inline(always)]
 pub(super) fn add_outer<T: Scalar, const TILE: usize>(
     seeds: &[[T; TILE]],
     input: &[[T; TILE]],
@@ -200,7 +192,6 @@ fn add_inner<T: Scalar, const TILE: usize>(s: &[T; TILE], a: &[T; TILE], sum: T)
 }
 
 /// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ), likewise, the bias included.
-#[inline(always)]
 pub(super) fn add_outer_squared<T: Scalar, const TILE: usize>(
     seeds: &[[T; TILE]],
     input: &[[T; TILE]],

@@ -12,9 +12,6 @@
 //!
 //! All of them are total: of slices that do not match, a common part is used.
 
-#[macro_use]
-mod machine;
-
 mod few;
 mod tile;
 mod vector;
@@ -29,6 +26,7 @@ pub(crate) use tile::{
 pub(crate) use vector::{
     all_finite, axpy, copy, distance_squared, dot, fill, reduce, scale, sum, xpay,
 };
+pub(crate) use wide::MANY;
 
 /// The number of interleaved partial sums of a reduction of length P.
 pub const PARTS: usize = 8;

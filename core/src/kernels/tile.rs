@@ -17,58 +17,51 @@ pub(crate) fn affine<T: Scalar, const TILE: usize>(
     add_product(weights, input, out);
 }
 
-for_machines! {
-    /// z += W a, the sum starting from what `out` holds.
-    pub(crate) fn add_product<T: Scalar, const TILE: usize>(
-        weights: &[T],
-        input: &[[T; TILE]],
-        out: &mut [[T; TILE]],
-    ) {
-        if TILE < MANY {
-            few::add_product(weights, input, out);
-        } else {
-            wide::add_product(weights, input, out, half_the_registers!());
-        }
+/// z += W a, the sum starting from what `out` holds.
+pub(crate) fn add_product<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    input: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+) {
+    if TILE < MANY {
+        few::add_product(weights, input, out);
+    } else {
+        wide::add_product(weights, input, out);
     }
 }
 
-for_machines! {
-    /// s += Wᵀ δ: `out[i] += Σₒ W[o][i] δ[o]`, o in order.
-    pub(crate) fn add_transposed<T: Scalar, const TILE: usize>(
-        weights: &[T],
-        seeds: &[[T; TILE]],
-        out: &mut [[T; TILE]],
-    ) {
-        if TILE < MANY {
-            few::add_transposed(weights, seeds, out);
-        } else {
-            wide::add_transposed(weights, seeds, out, half_the_registers!());
-        }
+/// s += Wᵀ δ: `out[i] += Σₒ W[o][i] δ[o]`, o in order.
+pub(crate) fn add_transposed<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    seeds: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+) {
+    if TILE < MANY {
+        few::add_transposed(weights, seeds, out);
+    } else {
+        wide::add_transposed(weights, seeds, out);
     }
 }
 
-for_machines! {
-    /// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples, one after the other, and the same for the bias.
-    ///
-    /// Lanes beyond `lanes` are not added, not even as zeros: −0 + 0 would change a bit.
-    pub(crate) fn add_outer<T: Scalar, const TILE: usize>(
-        seeds: &[[T; TILE]],
-        input: &[[T; TILE]],
-        lanes: usize,
-        weights: &mut [T],
-        bias: &mut [T],
-    ) {
-        for (seed, b) in seeds.iter().zip(bias) {
-            for &s in seed.iter().take(lanes) {
-                *b += s;
-            }
+/// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples, one after the other, and the same for the bias.
+///
+/// Lanes beyond `lanes` are not added, not even as zeros: −0 + 0 would change a bit.
+pub(crate) fn add_outer<T: Scalar, const TILE: usize>(
+    seeds: &[[T; TILE]],
+    input: &[[T; TILE]],
+    lanes: usize,
+    weights: &mut [T],
+    bias: &mut [T],
+) {
+    for (seed, b) in seeds.iter().zip(bias) {
+        for &s in seed.iter().take(lanes) {
+            *b += s;
         }
-        if TILE < MANY {
-            few::add_outer(seeds, input, lanes, weights);
-        } else {
-            let (one, bytes) = ([T::ONE; TILE], half_the_registers!());
-            wide::add_outer(seeds, input, &one, lanes, weights, bytes, |s, a, _| s * a);
-        }
+    }
+    if TILE < MANY {
+        few::add_outer(seeds, input, lanes, weights);
+    } else {
+        wide::add_outer(seeds, input, lanes, weights);
     }
 }
 
@@ -103,29 +96,18 @@ pub(crate) fn add_outer_pair<T: Scalar, const TILE: usize>(
     }
 }
 
-for_machines! {
-    /// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ): the sum of squared per-example gradients, likewise.
-    pub(crate) fn add_outer_squared<T: Scalar, const TILE: usize>(
-        seeds: &[[T; TILE]],
-        input: &[[T; TILE]],
-        scale: &[T; TILE],
-        lanes: usize,
-        weights: &mut [T],
-        bias: &mut [T],
-    ) {
-        if TILE < MANY {
-            few::add_outer_squared(seeds, input, scale, lanes, weights, bias);
-        } else {
-            for (seed, b) in seeds.iter().zip(bias) {
-                for (&s, &c) in seed.iter().zip(scale).take(lanes) {
-                    *b += c * (s * s);
-                }
-            }
-            let bytes = half_the_registers!();
-            wide::add_outer(seeds, input, scale, lanes, weights, bytes, |s, a, c| {
-                let product = s * a;
-                c * (product * product)
-            });
-        }
+/// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ): the sum of squared per-example gradients, likewise.
+pub(crate) fn add_outer_squared<T: Scalar, const TILE: usize>(
+    seeds: &[[T; TILE]],
+    input: &[[T; TILE]],
+    scale: &[T; TILE],
+    lanes: usize,
+    weights: &mut [T],
+    bias: &mut [T],
+) {
+    if TILE < MANY {
+        few::add_outer_squared(seeds, input, scale, lanes, weights, bias);
+    } else {
+        wide::add_outer_squared(seeds, input, scale, lanes, weights, bias);
     }
 }

@@ -11,7 +11,7 @@
 use crate::scalar::Scalar;
 
 /// The lanes from which on these kernels are taken.
-pub(super) const MANY: usize = 16;
+pub(crate) const MANY: usize = 16;
 
 /// The columns of a weight matrix that a sum over examples works on at once.
 const COLUMNS: usize = 16;
@@ -54,25 +54,26 @@ fn multiply_add<T: Scalar, const LANES: usize>(w: T, a: &[T; LANES], sum: &mut [
     }
 }
 
-/// z += W a, with blocks of sums of at most `bytes`.
-#[inline(always)]
-pub(super) fn add_product<T: Scalar, const TILE: usize>(
-    weights: &[T],
-    input: &[[T; TILE]],
-    out: &mut [[T; TILE]],
-    bytes: usize,
-) {
-    let mut rest = (weights, out);
-    if fits::<T>(8, TILE, bytes) {
-        rest = product_rows::<T, TILE, 8>(rest, input);
+for_machines! {
+    /// z += W a.
+    pub(super) fn add_product<T: Scalar, const TILE: usize>(
+        weights: &[T],
+        input: &[[T; TILE]],
+        out: &mut [[T; TILE]],
+    ) {
+        let bytes = half_the_registers!();
+        let mut rest = (weights, out);
+        if fits::<T>(8, TILE, bytes) {
+            rest = product_rows::<T, TILE, 8>(rest, input);
+        }
+        if fits::<T>(4, TILE, bytes) {
+            rest = product_rows::<T, TILE, 4>(rest, input);
+        }
+        if fits::<T>(2, TILE, bytes) {
+            rest = product_rows::<T, TILE, 2>(rest, input);
+        }
+        product_rows::<T, TILE, 1>(rest, input);
     }
-    if fits::<T>(4, TILE, bytes) {
-        rest = product_rows::<T, TILE, 4>(rest, input);
-    }
-    if fits::<T>(2, TILE, bytes) {
-        rest = product_rows::<T, TILE, 2>(rest, input);
-    }
-    product_rows::<T, TILE, 1>(rest, input);
 }
 
 /// As many rows of z as there are blocks of `ROWS`; returns those of W and z that are left.
@@ -101,26 +102,27 @@ fn product_rows<'a, T: Scalar, const TILE: usize, const ROWS: usize>(
     (rest, remainder)
 }
 
-/// s += Wᵀ δ, with blocks of sums of at most `bytes`.
-#[inline(always)]
-pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
-    weights: &[T],
-    seeds: &[[T; TILE]],
-    out: &mut [[T; TILE]],
-    bytes: usize,
-) {
-    let width = out.len();
-    let mut rest = (weights, out);
-    if fits::<T>(8, TILE, bytes) {
-        rest = transposed_columns::<T, TILE, 8>(rest, width, seeds);
+for_machines! {
+    /// s += Wᵀ δ.
+    pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
+        weights: &[T],
+        seeds: &[[T; TILE]],
+        out: &mut [[T; TILE]],
+    ) {
+        let bytes = half_the_registers!();
+        let width = out.len();
+        let mut rest = (weights, out);
+        if fits::<T>(8, TILE, bytes) {
+            rest = transposed_columns::<T, TILE, 8>(rest, width, seeds);
+        }
+        if fits::<T>(4, TILE, bytes) {
+            rest = transposed_columns::<T, TILE, 4>(rest, width, seeds);
+        }
+        if fits::<T>(2, TILE, bytes) {
+            rest = transposed_columns::<T, TILE, 2>(rest, width, seeds);
+        }
+        transposed_columns::<T, TILE, 1>(rest, width, seeds);
     }
-    if fits::<T>(4, TILE, bytes) {
-        rest = transposed_columns::<T, TILE, 4>(rest, width, seeds);
-    }
-    if fits::<T>(2, TILE, bytes) {
-        rest = transposed_columns::<T, TILE, 2>(rest, width, seeds);
-    }
-    transposed_columns::<T, TILE, 1>(rest, width, seeds);
 }
 
 /// As many rows of s as there are blocks of `COLS`, from the columns of W that the weights begin with; returns
@@ -151,10 +153,46 @@ fn transposed_columns<'a, T: Scalar, const TILE: usize, const COLS: usize>(
     (first, remainder)
 }
 
+for_machines! {
+    /// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples.
+    pub(super) fn add_outer<T: Scalar, const TILE: usize>(
+        seeds: &[[T; TILE]],
+        input: &[[T; TILE]],
+        lanes: usize,
+        weights: &mut [T],
+    ) {
+        let (one, bytes) = ([T::ONE; TILE], half_the_registers!());
+        add_terms(seeds, input, &one, lanes, weights, bytes, |s, a, _| s * a);
+    }
+}
+
+for_machines! {
+    /// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ), likewise, the bias included.
+    pub(super) fn add_outer_squared<T: Scalar, const TILE: usize>(
+        seeds: &[[T; TILE]],
+        input: &[[T; TILE]],
+        scale: &[T; TILE],
+        lanes: usize,
+        weights: &mut [T],
+        bias: &mut [T],
+    ) {
+        for (seed, b) in seeds.iter().zip(bias) {
+            for (&s, &c) in seed.iter().zip(scale).take(lanes) {
+                *b += c * (s * s);
+            }
+        }
+        let bytes = half_the_registers!();
+        add_terms(seeds, input, scale, lanes, weights, bytes, |s, a, c| {
+            let product = s * a;
+            c * (product * product)
+        });
+    }
+}
+
 /// G += Σᵦ f(δᵦ, aᵦ, scaleᵦ) of every weight over the first `lanes` examples, one after the other, with blocks
 /// of sums of at most `bytes`.
 #[inline(always)]
-pub(super) fn add_outer<T: Scalar, const TILE: usize>(
+fn add_terms<T: Scalar, const TILE: usize>(
     seeds: &[[T; TILE]],
     input: &[[T; TILE]],
     scale: &[T; TILE],
@@ -219,7 +257,7 @@ impl<T: Scalar, const TILE: usize> Columns<'_, T, TILE> {
         f: impl Fn(T, T, T) -> T + Copy,
     ) -> (&'a [[T; TILE]], &'a mut [T])
     where
-        [[T; COLUMNS]; ROWS]: Sums<T, ROWS>,
+        for<'p> [&'p mut [T; COLUMNS]; ROWS]: Sums<T, ROWS>,
     {
         let mut rest = weights;
         let (blocks, remainder) = seeds.as_chunks::<ROWS>();
@@ -228,20 +266,22 @@ impl<T: Scalar, const TILE: usize> Columns<'_, T, TILE> {
                 return (&[], &mut []);
             };
             rest = tail;
-            let mut sums = [[T::ZERO; COLUMNS]; ROWS];
-            for (sums, row) in sums.iter_mut().zip(&rows) {
-                let row = row.get(self.first..).unwrap_or(&[]);
-                match row.first_chunk() {
-                    Some(row) => *sums = *row,
-                    None => store(row, sums),
+            // A block that the matrix fills in part has a place of its own: sums that were loaded in either way a
+            // compiler would not keep in whole registers.
+            let mut filled = [[T::ZERO; COLUMNS]; ROWS];
+            let mut places = filled.each_mut();
+            for (place, row) in places.iter_mut().zip(&mut rows) {
+                let row = row.get_mut(self.first..).unwrap_or(&mut []);
+                if row.len() < COLUMNS {
+                    store(row, *place);
+                } else if let Some(row) = row.first_chunk_mut() {
+                    *place = row;
                 }
             }
-            sums.add(block, self, f);
-            for (sums, row) in sums.iter().zip(&mut rows) {
-                let row = row.get_mut(self.first..).unwrap_or(&mut []);
-                match row.first_chunk_mut() {
-                    Some(row) => *row = *sums,
-                    None => store(sums, row),
+            Sums::add(places, block, self, f);
+            if self.width < self.first.saturating_add(COLUMNS) {
+                for (filled, row) in filled.iter().zip(rows) {
+                    store(filled, row.get_mut(self.first..).unwrap_or(&mut []));
                 }
             }
         }
@@ -256,11 +296,11 @@ fn store<T: Copy>(from: &[T], to: &mut [T]) {
     }
 }
 
-/// The sums of `ROWS` rows.
+/// The places of the sums of `ROWS` rows.
 trait Sums<T, const ROWS: usize> {
     /// Adds f(δᵦ, aᵦ, scaleᵦ) of the examples in use, one after the other.
     fn add<const TILE: usize>(
-        &mut self,
+        self,
         seeds: &[[T; TILE]; ROWS],
         columns: &Columns<'_, T, TILE>,
         f: impl Fn(T, T, T) -> T + Copy,
@@ -270,15 +310,15 @@ trait Sums<T, const ROWS: usize> {
 /// Row by row in the text: of a loop over rows, the seeds of which lie a tile apart, a compiler makes a gather.
 macro_rules! sums {
     ($rows:literal: $($seed:ident $sum:ident),*) => {
-        impl<T: Scalar> Sums<T, $rows> for [[T; COLUMNS]; $rows] {
+        impl<T: Scalar> Sums<T, $rows> for [&mut [T; COLUMNS]; $rows] {
             #[inline(always)]
             fn add<const TILE: usize>(
-                &mut self,
+                self,
                 [$($seed),*]: &[[T; TILE]; $rows],
                 columns: &Columns<'_, T, TILE>,
                 f: impl Fn(T, T, T) -> T + Copy,
             ) {
-                let [$(mut $sum),*] = *self;
+                let [$(mut $sum),*] = self.each_ref().map(|sums| **sums);
                 let examples = columns.values.iter().zip(columns.scale).enumerate();
                 for (lane, (values, &scale)) in examples.take(columns.lanes) {
                     $(if let Some(&seed) = $seed.get(lane) {
@@ -287,7 +327,9 @@ macro_rules! sums {
                         }
                     })*
                 }
-                *self = [$($sum),*];
+                for (place, sums) in self.into_iter().zip([$($sum),*]) {
+                    *place = sums;
+                }
             }
         }
     };

@@ -195,7 +195,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         for layer in layers(model, params) {
             let out = rest.take(layer.fan_out);
             kernels::affine(layer.weights, layer.bias, input, out);
-            model.activation(layer.index).apply(out.as_flattened_mut());
+            model.activation(layer.index).apply(out);
             input = out;
         }
     }

@@ -4,7 +4,7 @@
 //! call takes the best of the machine: an atomic load and a jump. None of them fuses a multiply with an add, since the
 //! compiler never contracts: the bits are the same.
 
-/// Compiles a function for every instruction set.
+/// Compiles a function for each instruction set.
 macro_rules! for_machines {
     ($item:item) => {
         #[cfg_attr(
