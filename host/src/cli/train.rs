@@ -19,7 +19,7 @@ use crate::error::{Error, shown};
 use crate::evaluation::{Quality, evaluate};
 use crate::files::{self, Params, Precision, Values, params_hash};
 use crate::plot::learning_curve;
-use crate::training::{self, Ended, Init, Metrics, Recipe, Record, Watch};
+use crate::training::{self, Ended, Init, Metrics, Recipe, Record, Watch, tile_for};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -61,9 +61,9 @@ pub(super) struct Options {
     seed: u64,
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionWord,
-    /// Examples computed at once: 1, 4 or 32; changes no bit
-    #[arg(long, default_value_t = 32)]
-    tile: usize,
+    /// Examples computed at once: 1, 4 or 32 [default: by the batch]; changes no bit
+    #[arg(long)]
+    tile: Option<usize>,
     /// How the initial parameters are drawn
     #[arg(long, value_enum, default_value = "glorot", conflicts_with = "init")]
     init_scheme: InitWord,
@@ -262,7 +262,9 @@ fn recipe(options: &Options, data: &Data) -> Result<Recipe, Error> {
             .transpose()?,
         l2,
         seed: options.seed,
-        tile: options.tile,
+        tile: options
+            .tile
+            .unwrap_or_else(|| tile_for(batch.max(metric_batch.unwrap_or(batch)))),
     })
 }
 

@@ -75,6 +75,17 @@ pub(super) trait Visit<T: Scalar> {
     fn visit<M: Method<T> + 'static, const TILE: usize>(self, method: M) -> Self::Output;
 }
 
+/// The tile that computes a batch of so many examples fastest, of those that [`trainer`] has; it changes no bit.
+///
+/// Lanes without an example are computed along, so that few examples are faster in a small tile.
+pub const fn tile_for(examples: usize) -> usize {
+    match examples {
+        0..=3 => 1,
+        4..=6 => 4,
+        _ => 32,
+    }
+}
+
 /// From the values of `optimizer` and `tile` to types.
 pub(super) fn dispatch<T: Scalar, V: Visit<T>>(
     optimizer: &Optimizer,

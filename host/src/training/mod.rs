@@ -7,7 +7,7 @@ mod footprint;
 mod method;
 mod record;
 
-pub use dispatch::{MOST_DUAL_EXAMPLES, Steps, trainer};
+pub use dispatch::{MOST_DUAL_EXAMPLES, Steps, tile_for, trainer};
 pub use footprint::{Footprint, footprint};
 pub use method::{
     Curvatures, DualMetrics, EIGENVECTORS, Gram, Inverses, KRYLOV, Metrics, Moments, Natural,
