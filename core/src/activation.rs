@@ -3,7 +3,6 @@
 //! A pass keeps the activations a = φ(z) and forgets z; every derivative that the passes need has a
 //! closed form in a. (Algorithms: Pascanu & Bengio, section 1 notation; Pearlmutter 1994 for φ″.)
 
-use crate::kernels::MANY;
 use crate::scalar::Scalar;
 
 /// The activation φ of the units of a hidden layer. The last layer is linear: its outputs are the logits.
@@ -74,12 +73,17 @@ impl Activation {
     }
 
     /// z ← φ(z), for many.
-    pub(crate) fn apply<T: Scalar, const TILE: usize>(self, rows: &mut [[T; TILE]]) {
-        let values = rows.as_flattened_mut();
-        if self == Self::Tanh && TILE >= MANY {
-            T::hyperbolic_tangents(values);
-        } else if self != Self::Identity {
+    pub(crate) fn apply<T: Scalar>(self, values: &mut [T]) {
+        if self != Self::Identity {
             map(values, |z| self.value(z));
+        }
+    }
+
+    /// The same where there are vectors, which a device has not.
+    pub(crate) fn apply_to_vectors<T: Scalar>(self, values: &mut [T]) {
+        match self {
+            Self::Tanh => T::hyperbolic_tangents(values),
+            _ => self.apply(values),
         }
     }
 

@@ -14,7 +14,6 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::scalar::Scalar;
 
 /// The widths that are gone through: of one, odd, and beyond what a kernel does at once.
 const WIDTHS: [usize; 16] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 50, 64, 70];

@@ -154,20 +154,26 @@ fn transposed_columns<'a, T: Scalar, const TILE: usize, const COLS: usize>(
 }
 
 for_machines! {
-    /// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples.
+    /// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples, the bias included.
     pub(super) fn add_outer<T: Scalar, const TILE: usize>(
         seeds: &[[T; TILE]],
         input: &[[T; TILE]],
         lanes: usize,
         weights: &mut [T],
+        bias: &mut [T],
     ) {
+        for (seed, b) in seeds.iter().zip(bias) {
+            for &s in seed.iter().take(lanes) {
+                *b += s;
+            }
+        }
         let (one, bytes) = ([T::ONE; TILE], half_the_registers!());
         add_terms(seeds, input, &one, lanes, weights, bytes, |s, a, _| s * a);
     }
 }
 
 for_machines! {
-    /// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ), likewise, the bias included.
+    /// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ), likewise.
     pub(super) fn add_outer_squared<T: Scalar, const TILE: usize>(
         seeds: &[[T; TILE]],
         input: &[[T; TILE]],

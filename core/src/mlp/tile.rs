@@ -195,7 +195,12 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         for layer in layers(model, params) {
             let out = rest.take(layer.fan_out);
             kernels::affine(layer.weights, layer.bias, input, out);
-            model.activation(layer.index).apply(out);
+            let activation = model.activation(layer.index);
+            if TILE >= kernels::MANY {
+                activation.apply_to_vectors(out.as_flattened_mut());
+            } else {
+                activation.apply(out.as_flattened_mut());
+            }
             input = out;
         }
     }

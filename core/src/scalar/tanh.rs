@@ -26,6 +26,8 @@ const Q2: f32 = 1.580_717e-3;
 
 for_machines! {
     /// x ← tanh x.
+    // Inlined, or else a firmware that does not call it is compiled to other code all the same.
+    #[inline]
     pub(super) fn hyperbolic_tangents(values: &mut [f32]) {
         for x in values {
             *x = hyperbolic_tangent(*x);

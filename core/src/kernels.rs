@@ -1,15 +1,39 @@
-//! Tile kernels for a few lanes: those of a device.
+//! The only loops over matrices and vectors.
+//!
+//! Two families. *Tile kernels* work on a tile of `TILE` examples whose values lie as rows `[unit]` of
+//! one lane per example: they broadcast one weight over the lanes, so that speed comes from independent
+//! elements and the order of every sum is fixed. *Vector kernels* work on vectors of length P.
+//!
+//! Order of summation, the same for every target and every `TILE`:
+//! - a product sums over its inner index in index order, from the bias (or from 0) on;
+//! - a sum over examples runs example by example, in order, in the accumulator itself;
+//! - a sum of length P runs in [`PARTS`] interleaved partial sums, which are then added as a binary
+//!   tree: faster than one running sum, and its rounding error grows with P / `PARTS`.
+//!
+//! All of them are total: of slices that do not match, a common part is used.
 
 use crate::scalar::Scalar;
+
+mod wide;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use wide::MANY;
+
+/// The number of interleaved partial sums of a reduction of length P.
+pub const PARTS: usize = 8;
+
+// ---- Tile kernels -------------------------------------------------------------------------------------
 
 /// The rows of a weight matrix `[out × in]` that are worked on at once.
 ///
 /// The values that the rows share are loaded once for all of them, and four chains of sums are under way at a time;
-/// each sum has the order that it has alone. Beyond [`FEW`] lanes the sums of four rows no longer fit into the registers
-/// of a device, and the lanes are chains enough.
+/// each sum has the order that it has alone. Beyond [`FEW`] lanes the sums of four rows no longer fit into registers,
+/// and the lanes are chains enough.
 const ROWS: usize = 4;
 
-/// The lanes up to which rows are worked on together.
+/// The lanes up to which rows are worked on together; from [`MANY`] on, a host's, the kernels are those of `wide`.
 const FEW: usize = 4;
 
 /// The first `ROWS` rows of a matrix, if there are as many, and the rest.
@@ -72,12 +96,28 @@ fn rows<T>(matrix: &[T], width: usize) -> EachRow<'_, T> {
     }
 }
 
-/// z += W a.
-pub(super) fn add_product<T: Scalar, const TILE: usize>(
+/// z = W a + b: `out[o] = b[o] + Σᵢ W[o][i] a[i]`. Also the part V a + c of an R-operator.
+pub(crate) fn affine<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    bias: &[T],
+    input: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+) {
+    for (z, &b) in out.iter_mut().zip(bias) {
+        *z = [b; TILE];
+    }
+    add_product(weights, input, out);
+}
+
+/// z += W a, the sum starting from what `out` holds.
+pub(crate) fn add_product<T: Scalar, const TILE: usize>(
     weights: &[T],
     input: &[[T; TILE]],
     out: &mut [[T; TILE]],
 ) {
+    if TILE >= MANY {
+        return wide::add_product(weights, input, out);
+    }
     let mut rest = weights;
     let mut single = out;
     if TILE <= FEW {
@@ -107,12 +147,15 @@ pub(super) fn add_product<T: Scalar, const TILE: usize>(
     }
 }
 
-/// s += Wᵀ δ.
-pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
+/// s += Wᵀ δ: `out[i] += Σₒ W[o][i] δ[o]`, o in order.
+pub(crate) fn add_transposed<T: Scalar, const TILE: usize>(
     weights: &[T],
     seeds: &[[T; TILE]],
     out: &mut [[T; TILE]],
 ) {
+    if TILE >= MANY {
+        return wide::add_transposed(weights, seeds, out);
+    }
     let mut rest = weights;
     let mut single = seeds;
     if TILE <= FEW {
@@ -141,13 +184,24 @@ pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
     }
 }
 
-/// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples.
-pub(super) fn add_outer<T: Scalar, const TILE: usize>(
+/// G += Σᵦ δᵦ aᵦᵀ over the first `lanes` examples, one after the other, and the same for the bias.
+///
+/// Lanes beyond `lanes` are not added, not even as zeros: −0 + 0 would change a bit.
+pub(crate) fn add_outer<T: Scalar, const TILE: usize>(
     seeds: &[[T; TILE]],
     input: &[[T; TILE]],
     lanes: usize,
     weights: &mut [T],
+    bias: &mut [T],
 ) {
+    if TILE >= MANY {
+        return wide::add_outer(seeds, input, lanes, weights, bias);
+    }
+    for (seed, b) in seeds.iter().zip(bias) {
+        for &s in seed.iter().take(lanes) {
+            *b += s;
+        }
+    }
     let mut rest = weights;
     let mut single = seeds;
     if TILE <= FEW && lanes == TILE {
@@ -191,8 +245,39 @@ fn add_inner<T: Scalar, const TILE: usize>(s: &[T; TILE], a: &[T; TILE], sum: T)
     s.iter().zip(a).fold(sum, |sum, (&s, &a)| sum + s * a)
 }
 
-/// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ), likewise, the bias included.
-pub(super) fn add_outer_squared<T: Scalar, const TILE: usize>(
+/// G += Σᵦ (δᵦ aᵦᵀ + γᵦ cᵦᵀ), one example after the other, and the bias += Σᵦ δᵦ: what an R-backward pass
+/// deposits at a layer.
+pub(crate) fn add_outer_pair<T: Scalar, const TILE: usize>(
+    seeds: &[[T; TILE]],
+    input: &[[T; TILE]],
+    other_seeds: &[[T; TILE]],
+    other_input: &[[T; TILE]],
+    lanes: usize,
+    weights: &mut [T],
+    bias: &mut [T],
+) {
+    let mut rest = weights;
+    for ((seed, other_seed), b) in seeds.iter().zip(other_seeds).zip(bias) {
+        let Some((w, tail)) = rest.split_at_mut_checked(input.len()) else {
+            return;
+        };
+        rest = tail;
+        for &s in seed.iter().take(lanes) {
+            *b += s;
+        }
+        for ((w, a), c) in w.iter_mut().zip(input).zip(other_input) {
+            let mut sum = *w;
+            let pairs = seed.iter().zip(a).zip(other_seed.iter().zip(c));
+            for ((&s, &a), (&g, &c)) in pairs.take(lanes) {
+                sum += s * a + g * c;
+            }
+            *w = sum;
+        }
+    }
+}
+
+/// D += Σᵦ scaleᵦ (δᵦ aᵦᵀ)∘(δᵦ aᵦᵀ): the sum of squared per-example gradients, likewise.
+pub(crate) fn add_outer_squared<T: Scalar, const TILE: usize>(
     seeds: &[[T; TILE]],
     input: &[[T; TILE]],
     scale: &[T; TILE],
@@ -200,6 +285,9 @@ pub(super) fn add_outer_squared<T: Scalar, const TILE: usize>(
     weights: &mut [T],
     bias: &mut [T],
 ) {
+    if TILE >= MANY {
+        return wide::add_outer_squared(seeds, input, scale, lanes, weights, bias);
+    }
     let mut rest = weights;
     for (seed, b) in seeds.iter().zip(bias) {
         let Some((w, tail)) = rest.split_at_mut_checked(input.len()) else {
@@ -218,4 +306,85 @@ pub(super) fn add_outer_squared<T: Scalar, const TILE: usize>(
             *w = sum;
         }
     }
+}
+
+// ---- Vector kernels -----------------------------------------------------------------------------------
+
+/// Adds the partial sums as a tree: ((0+4)+(2+6)) + ((1+5)+(3+7)).
+fn tree<T: Scalar>(parts: [T; PARTS]) -> T {
+    let [a, b, c, d, e, f, g, h] = parts;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// Σ f(xᵢ, yᵢ) in [`PARTS`] interleaved partial sums.
+#[inline]
+pub(crate) fn reduce<T: Scalar>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
+    let mut parts = [T::ZERO; PARTS];
+    let (x_chunks, x_rest) = x.as_chunks::<PARTS>();
+    let (y_chunks, y_rest) = y.as_chunks::<PARTS>();
+    for (x, y) in x_chunks.iter().zip(y_chunks) {
+        for ((part, &x), &y) in parts.iter_mut().zip(x).zip(y) {
+            *part += f(x, y);
+        }
+    }
+    for ((part, &x), &y) in parts.iter_mut().zip(x_rest).zip(y_rest) {
+        *part += f(x, y);
+    }
+    tree(parts)
+}
+
+/// x · y.
+pub(crate) fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
+    reduce(x, y, |x, y| x * y)
+}
+
+/// Σ xᵢ.
+pub(crate) fn sum<T: Scalar>(x: &[T]) -> T {
+    reduce(x, x, |x, _| x)
+}
+
+/// |x − y|².
+pub(crate) fn distance_squared<T: Scalar>(x: &[T], y: &[T]) -> T {
+    reduce(x, y, |x, y| (x - y) * (x - y))
+}
+
+/// y += a x.
+pub(crate) fn axpy<T: Scalar>(a: T, x: &[T], y: &mut [T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += a * x;
+    }
+}
+
+/// y = x + a y.
+pub(crate) fn xpay<T: Scalar>(x: &[T], a: T, y: &mut [T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = x + a * *y;
+    }
+}
+
+/// y = x.
+pub(crate) fn copy<T: Copy>(x: &[T], y: &mut [T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = x;
+    }
+}
+
+/// x *= a.
+pub(crate) fn scale<T: Scalar>(a: T, x: &mut [T]) {
+    for x in x {
+        *x *= a;
+    }
+}
+
+/// x = a, everywhere.
+pub(crate) fn fill<T: Copy>(a: T, x: &mut [T]) {
+    for x in x {
+        *x = a;
+    }
+}
+
+/// Whether every element is finite.
+pub(crate) fn all_finite<T: Scalar>(x: &[T]) -> bool {
+    // `&`, not an early exit: one branch for the whole vector.
+    x.iter().fold(true, |finite, x| finite & x.is_finite())
 }
