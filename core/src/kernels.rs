@@ -19,7 +19,7 @@ mod wide;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use wide::MANY;
+pub(crate) use wide::{MANY, interleave};
 
 /// The number of interleaved partial sums of a reduction of length P.
 pub const PARTS: usize = 8;

@@ -5,7 +5,7 @@
     python3 host/benches/peers.py --csv      # the same as CSV
 
 It makes an environment of its own below `target/`, and installs JAX and NumPy into it by pip. One thread, float32, tanh
-units, outputs of a Gaussian, medians. A product is F v = J^T J v / B with the activations kept from product to product, which
+units, outputs of a Gaussian, medians. A kept product is F v = J^T J v / B with the activations kept from product to product, which
 is what a solver asks for again and again: JAX linearises once, outside of the loop.
 """
 
@@ -16,7 +16,7 @@ import time
 import venv
 from pathlib import Path
 
-PACKAGES = ["jax==0.7.1", "numpy==2.3.2"]
+PACKAGES = ["jax==0.10.2", "numpy==2.4.6"]
 
 NETWORKS = [
     ([8, 16, 4], [1, 16, 256]),
@@ -45,6 +45,8 @@ def inside_environment():
     if not python.exists():
         venv.create(place, with_pip=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    # JAX asks for threads of its own, whatever it is told: one processor leaves it one at a time.
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     # Some set-ups choose an old kernel of OpenBLAS for all programs.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS")}
     os.execve(python, [str(python), __file__, *sys.argv[1:]], {**kept, **ONE_THREAD, "PEERS": "1"})
@@ -184,9 +186,9 @@ def main():
         for batch in batches:
             draw = Draw(widths, batch)
             for peer, measure in [("jax", by_jax), ("numpy", by_numpy)]:
-                for name, seconds in zip(["gradient", "fisher, kept"], measure(widths, batch, draw)):
+                for name, seconds in zip(["gradient", "kept product"], measure(widths, batch, draw)):
                     if csv:
-                        print(f'{peer},{network},{batch},"{name}",{seconds * 1e6:.4f}', flush=True)
+                        print(f"{peer},{network},{batch},{name},{seconds * 1e6:.4f}", flush=True)
                     else:
                         print(f"{peer:5} {network:54} batch {batch:4} {name:12} {seconds * 1e6:10.2f} µs", flush=True)
 

@@ -310,6 +310,17 @@ impl<'a, T: Scalar> Batch<'a, T> {
         self.inputs.read(example, model.dim_in(), put);
     }
 
+    /// The inputs of `count` examples from `first` on, where they are numbers that lie side by side and all examples take
+    /// part.
+    pub(crate) fn numbers(&self, model: &Model<'_>, first: usize, count: usize) -> Option<&'a [T]> {
+        let (Inputs::Values(values), Weights::Uniform) = (self.inputs, self.weights) else {
+            return None;
+        };
+        let start = first.checked_mul(model.dim_in())?;
+        let end = count.checked_mul(model.dim_in())?.checked_add(start)?;
+        values.get(start..end)
+    }
+
     /// Writes the targets of one example, one value per output, through `put`.
     pub(crate) fn read_targets(
         &self,

@@ -8,6 +8,7 @@
 extern crate std;
 
 use std::format;
+use std::vec;
 use std::vec::Vec;
 
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -100,6 +101,28 @@ fn products<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize) {
         bits(naive.as_flattened()),
         "Wᵀ δ: {case}"
     );
+}
+
+/// Examples as they lie in memory, into lanes.
+fn lanes<T: Scalar, const TILE: usize>(width: usize) {
+    let values = Draws::of(width, TILE).vector::<T>(width * TILE);
+    let mut rows = vec![[T::nan(); TILE]; width];
+    interleave(&values, &mut rows);
+    for (i, row) in rows.iter().enumerate() {
+        let naive: Vec<T> = (0..TILE).map(|lane| values[lane * width + i]).collect();
+        assert_eq!(bits(row), bits(&naive), "{i} of {width}, {TILE}");
+    }
+}
+
+#[test]
+fn examples_are_interleaved() {
+    for width in WIDTHS {
+        lanes::<f32, 16>(width);
+        lanes::<f32, 32>(width);
+        lanes::<f32, 33>(width);
+        lanes::<f64, 16>(width);
+        lanes::<f64, 32>(width);
+    }
 }
 
 /// The sums over the first `lanes` examples of a tile.

@@ -295,6 +295,34 @@ impl<T: Scalar, const TILE: usize> Columns<'_, T, TILE> {
     }
 }
 
+for_machines! {
+    /// `TILE` examples, one after the other, into rows of one lane per example.
+    pub(crate) fn interleave<T: Scalar, const TILE: usize>(values: &[T], rows: &mut [[T; TILE]]) {
+        let width = rows.len();
+        let mut first = 0;
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (block, tail) = rest
+                .split_at_mut_checked(COLUMNS.min(rest.len()))
+                .unwrap_or((&mut [], &mut []));
+            let mut examples = [[T::ZERO; COLUMNS]; TILE];
+            let mut left = values.get(first..).unwrap_or(&[]);
+            for example in &mut examples {
+                // Of whole blocks a compiler makes whole vectors.
+                match left.first_chunk::<COLUMNS>() {
+                    Some(numbers) if block.len() == COLUMNS => *example = *numbers,
+                    _ => store(left.get(..block.len()).unwrap_or(left), example),
+                }
+                left = left.get(width..).unwrap_or(&[]);
+            }
+            for (row, lanes) in block.iter_mut().zip(transposed_back(&examples)) {
+                *row = lanes;
+            }
+            (rest, first) = (tail, first.saturating_add(COLUMNS));
+        }
+    }
+}
+
 #[inline(always)]
 fn store<T: Copy>(from: &[T], to: &mut [T]) {
     for (to, &from) in to.iter_mut().zip(from) {
@@ -359,6 +387,30 @@ fn transposed<T: Scalar, const TILE: usize>(rows: &[[T; TILE]; COLUMNS]) -> [[T;
     shuffle(y.as_flattened(), x.as_flattened_mut());
     shuffle(x.as_flattened(), y.as_flattened_mut());
     y
+}
+
+/// Lanes of rows to rows of lanes, by the same shuffles the other way round.
+#[inline(always)]
+fn transposed_back<T: Scalar, const TILE: usize>(
+    lanes: &[[T; COLUMNS]; TILE],
+) -> [[T; TILE]; COLUMNS] {
+    let [mut x, mut y] = [[[T::ZERO; TILE]; COLUMNS]; 2];
+    divide(lanes.as_flattened(), x.as_flattened_mut());
+    divide(x.as_flattened(), y.as_flattened_mut());
+    divide(y.as_flattened(), x.as_flattened_mut());
+    divide(x.as_flattened(), y.as_flattened_mut());
+    y
+}
+
+/// The elements by turns into both halves.
+#[inline(always)]
+fn divide<T: Copy>(from: &[T], to: &mut [T]) {
+    let half = to.len() / 2;
+    let (low, high) = to.split_at_mut_checked(half).unwrap_or((&mut [], &mut []));
+    let (pairs, _) = from.as_chunks::<2>();
+    for ((&[a, b], low), high) in pairs.iter().zip(low).zip(high) {
+        (*low, *high) = (a, b);
+    }
 }
 
 /// The elements of both halves, in turn.

@@ -67,12 +67,23 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// Loads tile `index` of the batch: the examples `index · TILE ..`, those of weight 0 left out, each
     /// with its share wᵦ / `total` of the mean. Targets are loaded when there is room for them.
     pub(crate) fn load(&mut self, model: &Model<'_>, batch: &Batch<'_, T>, index: usize, total: T) {
+        let whole = if TILE >= kernels::MANY {
+            batch.numbers(model, index.saturating_mul(TILE), TILE)
+        } else {
+            None
+        };
         self.admit(model, batch, index, total, |tile, lane, example| {
-            let mut rows = tile.activations.iter_mut();
-            batch.read_inputs(model, example, |_, x| put(rows.next(), lane, x));
+            if whole.is_none() {
+                let mut rows = tile.activations.iter_mut();
+                batch.read_inputs(model, example, |_, x| put(rows.next(), lane, x));
+            }
             let mut rows = tile.targets.iter_mut();
             batch.read_targets(model, example, |_, t| put(rows.next(), lane, t));
         });
+        if let Some(numbers) = whole {
+            let rows = self.activations.get_mut(..model.dim_in());
+            kernels::interleave(numbers, rows.unwrap_or(&mut []));
+        }
         // Unused lanes are computed along and never read: any finite input will do.
         let lanes = self.lanes;
         for row in self.activations.iter_mut().take(model.dim_in()) {

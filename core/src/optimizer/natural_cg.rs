@@ -193,7 +193,7 @@ where
     const STORAGE: Storage =
         <NaturalGradient<T, S, P, D> as Method<T>>::STORAGE.and(Storage::vectors(1));
 
-    const STACK: usize = 4352;
+    const STACK: usize = 4480;
 
     const SLICE: Slice =
         <NaturalGradient<T, S, P, D> as Method<T>>::SLICE.with_vectors(D::MACS + 2);

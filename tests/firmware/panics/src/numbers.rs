@@ -30,6 +30,7 @@ fn scalars<T: Scalar>() {
     used(Scalar::logarithm(number::<T>()));
     used(Scalar::logarithm_1p(number::<T>()));
     used(Scalar::hyperbolic_tangent(number::<T>()));
+    <T as Scalar>::hyperbolic_tangents(slice_mut());
     used(Scalar::larger(number::<T>(), number()));
     used(Scalar::smaller(number::<T>(), number()));
 }
