@@ -537,7 +537,9 @@ const WIDTHS: [usize; 3] = [3, 4, 2];
 fn step_macs(batch: Batch<'_, f32>, metric: Metric<'_, f32>, examples: u64, metric_examples: u64) {
     let model = model(&WIDTHS);
     let mut params = params(&model);
-    let mut memory = vec![0.0; 1000];
+    // No room for activations: every product has its forward pass.
+    let len = Trainer::<f32, NaturalGradient<f32>, 2>::workspace_len(&model, Room::NONE);
+    let mut memory = vec![0.0; len];
     let method = NaturalGradient::<f32> {
         damping: Damping {
             initial: 1e3,
@@ -570,7 +572,8 @@ fn subspace_macs(batch: Batch<'_, f32>, metric: Metric<'_, f32>, examples: u64, 
     type Method = KrylovDescent<f32, VECTORS>;
     let model = model(&WIDTHS);
     let mut params = params(&model);
-    let mut memory = vec![0.0; 1000];
+    let len = Trainer::<f32, Method, 2>::workspace_len(&model, Room::NONE);
+    let mut memory = vec![0.0; len];
     let mut trainer =
         Trainer::<f32, Method, 2>::new(model, &mut params, &mut memory, Method::default()).unwrap();
     for vectors in [2, 3] {

@@ -187,7 +187,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ("plan --net 3-1", "--batch 0", &["--batch"]),
     ("plan --net 3-1", "--tile 0", &["--tile"]),
     ("train --data good.csv", "--likelihood categorical", &["--net"]),
-    ("train --data pairs.csv", "--net 1-30000000-1 --steps 1 --out there.st", &["--net", "MiB"]),
+    ("train --data pairs.csv", "--net 1-30000000-1 --tile 32 --steps 1 --out there.st", &["--net", "MiB"]),
     ("plan", "--net 3-1 --data good.csv", &["--data"]),
     ("plan", "--net 3-1 --validation 7", &["--validation"]),
     ("plan", "--net 5-3 --dataset wine", &["--dataset", "13"]),

@@ -1,7 +1,7 @@
 //! Steps that are given up, at every slice; steps that are cut into slices.
 
 use natgrad::data::{Metric, Ring, Target};
-use natgrad::optimizer::{Outcome, Progress};
+use natgrad::optimizer::{Outcome, Progress, Report};
 use natgrad::{Activation, Likelihood, Plan, Room, Trainer, init};
 
 use crate::setup::{
@@ -285,7 +285,12 @@ fn slices_are_the_step<M: Subject>(method: M) {
                     (report.expect("a step"), continuation(trainer, world))
                 })
             });
-            assert!(copied == whole && in_place == whole);
+            assert!(in_place == whole);
+            // Copies take the room in which activations stay from product to product: of the numbers only those of the
+            // multiplications are others.
+            let macs = whole.0.macs;
+            assert!(copied.0.macs >= macs);
+            assert!((Report { macs, ..copied.0 }, copied.1) == whole);
         }
     }
 }
