@@ -10,7 +10,7 @@
 
 mod harness;
 
-use harness::{passes, real};
+use harness::{Row, passes, real};
 
 /// Networks w-w-w of so many units, from some 10² to 10⁶ parameters, and their batch.
 const SIDES: [usize; 9] = [7, 12, 22, 40, 70, 126, 224, 398, 707];
@@ -22,40 +22,41 @@ const BATCHES: [usize; 13] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048,
 
 fn main() {
     let csv = std::env::args().any(|argument| argument == "--csv");
-    let by_params = SIDES.map(|side| (2 * side * (side + 1), microseconds(&[side; 3], BATCH)));
-    let by_batch = BATCHES.map(|batch| (batch, microseconds(&WIDTHS, batch)));
+    let by_params = SIDES.map(|side| (2 * side * (side + 1), kept_product(&[side; 3], BATCH)));
+    let by_batch = BATCHES.map(|batch| (batch, kept_product(&WIDTHS, batch)));
     if csv {
-        println!("against,size,microseconds");
+        println!("against,size,microseconds,gflops");
         for (against, points) in [("parameters", &by_params[..]), ("batch", &by_batch[..])] {
-            for (size, time) in points {
-                println!("{against},{size},{time:.4}");
+            for (size, row) in points {
+                let (time, rate) = (row.seconds * 1e6, row.flops / row.seconds * 1e-9);
+                println!("{against},{size},{time:.4},{rate:.2}");
             }
         }
         return;
     }
-    let whole: Vec<_> = by_batch
-        .into_iter()
-        .filter(|(batch, _)| *batch >= 32)
-        .collect();
+    let from_a_tile_on = BATCHES.partition_point(|&batch| batch < 32);
+    let (_, whole) = by_batch.split_at(from_a_tile_on);
     println!("parameters, batch {BATCH}: slope {:.2}", slope(&by_params));
     println!("batch, 64-32-10: slope {:.2}", slope(&by_batch));
     println!(
         "batch, 64-32-10, from a whole tile on: slope {:.2}",
-        slope(&whole)
+        slope(whole)
     );
-    println!("8-16-4, batch 1: {:.2} µs", microseconds(&[8, 16, 4], 1));
+    let least = kept_product(&[8, 16, 4], 1);
+    println!("8-16-4, batch 1: {:.2} µs", least.seconds * 1e6);
 }
 
-fn microseconds(widths: &[usize], batch: usize) -> f64 {
-    let [.., kept] = passes(widths, batch);
-    kept.seconds * 1e6
+fn kept_product(widths: &[usize], batch: usize) -> Row {
+    let rows = passes(widths, batch).into_iter();
+    let mut kept = rows.filter(|row| row.pass == "kept product");
+    kept.next().expect("it is one of the passes")
 }
 
 /// Of the line through the logarithms.
-fn slope(points: &[(usize, f64)]) -> f64 {
+fn slope(points: &[(usize, Row)]) -> f64 {
     let logarithms: Vec<(f64, f64)> = points
         .iter()
-        .map(|&(size, time)| (real(size).ln(), time.ln()))
+        .map(|(size, row)| (real(*size).ln(), row.seconds.ln()))
         .collect();
     let count = real(points.len());
     let mean_x = logarithms.iter().map(|(x, _)| x).sum::<f64>() / count;
