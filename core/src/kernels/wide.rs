@@ -10,8 +10,13 @@
 
 use crate::scalar::Scalar;
 
-/// The lanes from which on these kernels are taken.
-pub(crate) const MANY: usize = 16;
+/// The lanes from which on these kernels are taken; on bare metal none are, whose stack is too small for their blocks, and
+/// which has no vectors.
+pub(crate) const MANY: usize = if cfg!(target_os = "none") {
+    usize::MAX
+} else {
+    16
+};
 
 /// The columns of a weight matrix that a sum over examples works on at once.
 const COLUMNS: usize = 16;
