@@ -10,6 +10,7 @@ pub mod evaluation;
 pub mod experiment;
 pub mod files;
 mod memory;
+pub mod parallel;
 pub mod plot;
 pub mod reference;
 pub mod report;

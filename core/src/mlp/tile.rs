@@ -397,11 +397,35 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         if structure == T::ZERO {
             return self.backward(model, params, out);
         }
-        let scale = self.scale.map(|scale| structure * scale);
         let deposit = Self::add_gradient(model, self.lanes, out);
-        self.descend(model, params, deposit, |seeds, units| {
-            units.add_metric(&scale, seeds, form);
-        });
+        let inject = self.add_structure(structure, form);
+        self.descend(model, params, deposit, inject);
+    }
+
+    /// The same for its own sake: `show` sees the seeds and the inputs of every trained layer, the last one first.
+    pub(crate) fn backward_structural_showing(
+        &mut self,
+        model: &Model<'_>,
+        params: Parameters<'_, T>,
+        structure: T,
+        form: &mut [T; TILE],
+        show: impl FnMut(&[[T; TILE]], &[[T; TILE]]),
+    ) {
+        if structure == T::ZERO {
+            return self.backward_showing(model, params, show);
+        }
+        let inject = self.add_structure(structure, form);
+        self.descend(model, params, show, inject);
+    }
+
+    /// What structural damping adds to the seeds of a hidden layer, and to `form`.
+    fn add_structure<'f>(
+        &self,
+        structure: T,
+        form: &'f mut [T; TILE],
+    ) -> impl FnMut(&mut [[T; TILE]], &Units<'_, T, TILE>) + use<'f, T, TILE> {
+        let scale = self.scale.map(|scale| structure * scale);
+        move |seeds, units| units.add_metric(&scale, seeds, form)
     }
 
     /// What a backward pass deposits at the trained layers, the last one first: Σᵦ δᵦ aᵦᵀ, added to `out`.

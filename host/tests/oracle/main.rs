@@ -13,6 +13,7 @@
 //! | `natural_cg` | natural conjugate gradient against the minimum over its plane |
 //! | `structural` | structural damping, and steps with other curvatures, against dense systems |
 //! | `subspace` | steps of Krylov subspace descent against dense models and line searches |
+//! | `parallel` | products that threads share, bit for bit |
 //! | `tonga` | steps of TONGA against the dense recursion, cuts and all |
 //! | `invariance` | re-parametrisation, and what must not change a step at all |
 //!
@@ -33,6 +34,7 @@ mod minres;
 mod natural;
 mod natural_cg;
 mod operators;
+mod parallel;
 mod passes;
 mod saturation;
 mod strategies;

@@ -4,7 +4,8 @@ use core::hint::black_box;
 use core::ops::{Deref, DerefMut};
 
 use natgrad::curvature::{
-    Curvature, CurvatureOperator, Empirical, Factored, GradientCovariance, Natural, Newton,
+    Curvature, CurvatureOperator, Empirical, Factored, GradientCovariance, Natural, Newton, Phased,
+    PhasedRows, PhasedTile,
 };
 use natgrad::{Mlp, Scalar, Workspace};
 
@@ -24,6 +25,8 @@ pub fn all<T: Scalar, const TILE: usize>() {
     curvature::<T, Newton, TILE>();
     factored::<T, Natural, TILE>();
     factored::<T, Empirical, TILE>();
+    phased::<T, Natural, TILE>();
+    phased::<T, Empirical, TILE>();
     covariance::<T, TILE>();
 }
 
@@ -72,6 +75,36 @@ fn factored<T: Scalar, C: Factored<T>, const TILE: usize>() {
         used(CurvatureOperator::diagonal_parts(black_box(product)));
         CurvatureOperator::add_diagonal_part(black_box(product), count(), slice_mut());
         CurvatureOperator::diagonal(black_box(product), slice_mut());
+    }
+}
+
+fn phased<T: Scalar, C: Factored<T>, const TILE: usize>() {
+    if let Some(model) = model()
+        && let Ok(phased) = Phased::<T, C, TILE>::new(model, slice(), batch())
+    {
+        let phased = Phased::with_structure(black_box(phased), number());
+        let phased = black_box(&phased);
+        used(phased.clone());
+        used(Phased::dim(phased));
+        used(Phased::tiles(phased));
+        used(Phased::tile_len(phased));
+        used(Phased::scratch_len(phased));
+        let scratch = Phased::scratch(phased, slice_mut());
+        let tile = Phased::tile(phased, count(), slice_mut());
+        if let (Ok(mut scratch), Ok(mut tile)) = (black_box(scratch), black_box(tile)) {
+            PhasedTile::propagate(black_box(&mut tile), slice(), black_box(&mut scratch));
+            PhasedTile::add_form(black_box(&tile), black_box(&mut number()));
+            for rows in black_box(Phased::layers(phased, slice_mut())) {
+                used(PhasedRows::rows(black_box(&rows)));
+                used(PhasedRows::macs(black_box(&rows)));
+                let (mut upper, lower) = PhasedRows::split_at(black_box(rows), count());
+                used(lower);
+                PhasedRows::deposit(
+                    black_box(&mut upper),
+                    black_box(core::slice::from_ref(&tile)),
+                );
+            }
+        }
     }
 }
 

@@ -12,11 +12,16 @@ use core::marker::PhantomData;
 use crate::data::{Batch, Labels};
 use crate::error::Error;
 use crate::kernels;
-use crate::mlp::{Mlp, Parameters, Tile, gradient_tile, tiles};
+use crate::mlp::{Mlp, Parameters, Tile, tiles};
 use crate::operator::LinearOperator;
 use crate::plan::{Model, Pass};
 use crate::scalar::Scalar;
-use crate::workspace::exact;
+
+mod covariance;
+mod phased;
+
+pub use covariance::GradientCovariance;
+pub use phased::{Phased, PhasedRows, PhasedScratch, PhasedTile};
 
 use self::sealed::Forward;
 
@@ -70,8 +75,12 @@ mod sealed {
         );
     }
 
-    /// The columns of Q.
+    /// The columns of Q, by which vectors at the outputs become seeds.
     pub trait Columns<T: Scalar> {
+        /// Seeds the tile, which has the tangents of a vector, with QQᵀ times those of the logits; returns the form of each
+        /// lane.
+        fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE];
+
         /// How many there are.
         fn columns(model: &Model<'_>) -> usize;
 
@@ -113,7 +122,7 @@ impl<T: Scalar> sealed::Product<T> for Natural {
         out: &mut [T],
         quad: &mut T,
     ) {
-        let form = forward.tile.seed_metric(&forward.model);
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
         forward.backward(form, structure, out, quad);
     }
 
@@ -123,13 +132,17 @@ impl<T: Scalar> sealed::Product<T> for Natural {
         _: &mut [T],
         quad: &mut T,
     ) {
-        let form = forward.tile.seed_metric(&forward.model);
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
         forward.tile.add_forms(&form, quad);
     }
 }
 
 /// H = QQᵀ at the outputs, a column for each of them.
 impl<T: Scalar> sealed::Columns<T> for Natural {
+    fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
+        forward.tile.seed_metric(&forward.model)
+    }
+
     fn columns(model: &Model<'_>) -> usize {
         model.dim_out()
     }
@@ -157,7 +170,7 @@ impl<T: Scalar> sealed::Product<T> for Empirical {
         out: &mut [T],
         quad: &mut T,
     ) {
-        let form = forward.seed_gradients();
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
         forward.backward(form, structure, out, quad);
     }
 
@@ -167,13 +180,20 @@ impl<T: Scalar> sealed::Product<T> for Empirical {
         _: &mut [T],
         quad: &mut T,
     ) {
-        let form = forward.seed_gradients();
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
         forward.tile.add_forms(&form, quad);
     }
 }
 
 /// One column, the residual: its squares are *per example*, which the square of the batch gradient is not.
 impl<T: Scalar> sealed::Columns<T> for Empirical {
+    fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
+        let mut sum = T::ZERO;
+        forward
+            .tile
+            .seed_gradients(&forward.model, T::ZERO, &mut sum)
+    }
+
     fn columns(_: &Model<'_>) -> usize {
         1
     }
@@ -216,12 +236,6 @@ impl<T: Scalar> sealed::Product<T> for Newton {
 }
 
 impl<T: Scalar, const TILE: usize> Forward<'_, T, TILE> {
-    /// Seeds the tile for a product with per-example gradients that nothing is taken off from; returns the forms.
-    fn seed_gradients(&mut self) -> [T; TILE] {
-        let mut sum = T::ZERO;
-        self.tile.seed_gradients(&self.model, T::ZERO, &mut sum)
-    }
-
     /// A product, from the seeds that the tile has and from their forms.
     fn backward(&mut self, mut form: [T; TILE], structure: T, out: &mut [T], quad: &mut T) {
         let Self {
@@ -330,16 +344,14 @@ impl<'a, T: Scalar> Examples<'a, T> {
         if let Some(kept) = kept {
             tile = tile.on(kept);
         }
-        if keeps && index < self.kept.tiles {
-            tile.readmit(&model, &self.batch, index, self.total);
+        let there = keeps && index < self.kept.tiles;
+        let (batch, total) = (&self.batch, self.total);
+        forward_pass(&mut tile, &model, params, batch, index, total, there);
+        if there {
             self.restored = self.restored.saturating_add(tile.lanes());
-        } else {
-            tile.load(&model, &self.batch, index, self.total);
-            tile.forward(&model, params);
+        } else if keeps {
             // Tiles are gone over in order.
-            if keeps {
-                self.kept.tiles = index.saturating_add(1);
-            }
+            self.kept.tiles = index.saturating_add(1);
         }
         self.loaded = self.loaded.saturating_add(tile.lanes());
         Forward {
@@ -347,6 +359,24 @@ impl<'a, T: Scalar> Examples<'a, T> {
             model,
             params,
         }
+    }
+}
+
+/// The forward pass of tile `index`, unless its activations are `there`.
+fn forward_pass<T: Scalar, const TILE: usize>(
+    tile: &mut Tile<'_, T, TILE>,
+    model: &Model<'_>,
+    params: Parameters<'_, T>,
+    batch: &Batch<'_, T>,
+    index: usize,
+    total: T,
+    there: bool,
+) {
+    if there {
+        tile.readmit(model, batch, index, total);
+    } else {
+        tile.load(model, batch, index, total);
+        tile.forward(model, params);
     }
 }
 
@@ -538,111 +568,5 @@ impl<T: Scalar, C: Curvature<T>, const TILE: usize> LinearOperator<T>
         let structure = self.structure;
         let mut forward = self.tangents(part, v);
         C::add_product(&mut forward, v, structure, out, quad);
-    }
-}
-
-/// The centred covariance of per-example gradients, (1/B) Σ (gᵦ − ḡ)(gᵦ − ḡ)ᵀ.
-///
-/// ḡ is computed first ([`GradientCovariance::prepare`], in slices [`GradientCovariance::prepare_part`])
-/// and kept; the one-pass form (1/B) Σ gᵦgᵦᵀ − ḡḡᵀ loses digits in `f32` as soon as the gradients agree.
-/// One more part than tiles: the last takes ḡ times the sum of the coefficients off.
-///
-/// Cost of a product: [`Pass::Product`] per example; memory P for ḡ. Reference: Le Roux et al. 2008
-/// (TONGA); Pascanu & Bengio, section 4.
-pub struct GradientCovariance<'a, T, const TILE: usize> {
-    examples: Examples<'a, T>,
-    mean: &'a mut [T],
-    /// ḡ·v of the product under way.
-    along: T,
-    /// Σ scaleᵦ cᵦ of the product under way; zero but for rounding.
-    sum: T,
-}
-
-impl<'a, T: Scalar, const TILE: usize> GradientCovariance<'a, T, TILE> {
-    /// The covariance of `mlp` over `batch`, which needs targets; `mean` `[P]` is memory for ḡ.
-    /// [`GradientCovariance::prepare`] it before the first product.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Data`].
-    pub fn new(
-        mlp: Mlp<'a, T, TILE>,
-        batch: Batch<'a, T>,
-        mean: &'a mut [T],
-    ) -> Result<Self, Error> {
-        exact(
-            "the mean gradient",
-            mlp.model().trained_params(),
-            mean.len(),
-        )?;
-        let examples = Examples::admit(mlp, batch, Labels::Needed, Pass::Product)?;
-        Ok(Self {
-            examples,
-            mean,
-            along: T::ZERO,
-            sum: T::ZERO,
-        })
-    }
-
-    /// Computes ḡ.
-    pub fn prepare(&mut self) {
-        for part in 0..self.examples.tiles::<TILE>() {
-            self.prepare_part(part);
-        }
-    }
-
-    /// Adds tile `part` to ḡ; part 0 starts afresh.
-    pub fn prepare_part(&mut self, part: usize) {
-        if part == 0 {
-            kernels::fill(T::ZERO, self.mean);
-        }
-        let Examples {
-            model,
-            params,
-            batch,
-            total,
-            ..
-        } = &mut self.examples;
-        let (model, params, batch, total) = (*model, *params, *batch, *total);
-        let mut loss = T::ZERO;
-        gradient_tile::<T, TILE>(
-            &model,
-            params,
-            self.examples.scratch,
-            &batch,
-            part,
-            total,
-            self.mean,
-            &mut loss,
-        );
-    }
-}
-
-impl<T: Scalar, const TILE: usize> LinearOperator<T> for GradientCovariance<'_, T, TILE> {
-    fn dim(&self) -> usize {
-        self.examples.model.trained_params()
-    }
-
-    fn parts(&self) -> usize {
-        self.examples.tiles::<TILE>().saturating_add(1)
-    }
-
-    fn apply_part(&mut self, part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        if part == 0 {
-            self.along = kernels::dot(self.mean, v);
-            self.sum = T::ZERO;
-        }
-        if part >= self.examples.tiles::<TILE>() {
-            kernels::axpy(-self.sum, self.mean, out);
-            return;
-        }
-        let Forward {
-            mut tile,
-            model,
-            params,
-        } = self.examples.forward::<TILE>(Pass::Product, part);
-        tile.forward_tangent(&model, params, v);
-        let form = tile.seed_gradients(&model, self.along, &mut self.sum);
-        tile.backward(&model, params, out);
-        tile.add_forms(&form, quad);
     }
 }
