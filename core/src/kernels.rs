@@ -14,6 +14,7 @@
 
 use crate::scalar::Scalar;
 
+mod single;
 mod wide;
 
 #[cfg(test)]
@@ -35,6 +36,9 @@ const ROWS: usize = 4;
 
 /// The lanes up to which rows are worked on together; from [`MANY`] on, a host's, the kernels are those of `wide`.
 const FEW: usize = 4;
+
+/// Whether there is an operating system: then one example, too, is worked on by whole vectors. A core of bare metal has none.
+const HOSTED: bool = !cfg!(target_os = "none");
 
 /// The first `ROWS` rows of a matrix, if there are as many, and the rest.
 fn split_rows<T>(matrix: &[T], width: usize) -> Option<([&[T]; ROWS], &[T])> {
@@ -120,6 +124,11 @@ pub(crate) fn add_product<T: Scalar, const TILE: usize>(
     }
     let mut rest = weights;
     let mut single = out;
+    if TILE == 1 && HOSTED {
+        let (weights, left) =
+            single::add_product(rest, input.as_flattened(), single.as_flattened_mut());
+        (rest, single) = (weights, left.as_chunks_mut().0);
+    }
     if TILE <= FEW {
         let (blocks, remainder) = single.as_chunks_mut::<ROWS>();
         for block in blocks {
@@ -155,6 +164,9 @@ pub(crate) fn add_transposed<T: Scalar, const TILE: usize>(
 ) {
     if TILE >= MANY {
         return wide::add_transposed(weights, seeds, out);
+    }
+    if TILE == 1 && HOSTED {
+        return single::add_transposed(weights, seeds.as_flattened(), out.as_flattened_mut());
     }
     let mut rest = weights;
     let mut single = seeds;
@@ -201,6 +213,9 @@ pub(crate) fn add_outer<T: Scalar, const TILE: usize>(
         for &s in seed.iter().take(lanes) {
             *b += s;
         }
+    }
+    if TILE == 1 && HOSTED && lanes == TILE {
+        return single::add_outer(seeds.as_flattened(), input.as_flattened(), weights);
     }
     let mut rest = weights;
     let mut single = seeds;

@@ -19,7 +19,7 @@ pub(crate) const MANY: usize = if cfg!(target_os = "none") {
 };
 
 /// The columns of a weight matrix that a sum over examples works on at once.
-const COLUMNS: usize = 16;
+pub(super) const COLUMNS: usize = 16;
 
 /// Whether `rows` rows of `width` sums fit into `bytes`.
 const fn fits<T>(rows: usize, width: usize, bytes: usize) -> bool {
@@ -28,7 +28,10 @@ const fn fits<T>(rows: usize, width: usize, bytes: usize) -> bool {
 
 /// The first `ROWS` rows of a matrix, if there are as many, and the rest.
 #[inline(always)]
-fn split_rows<T, const ROWS: usize>(matrix: &[T], width: usize) -> Option<([&[T]; ROWS], &[T])> {
+pub(super) fn split_rows<T, const ROWS: usize>(
+    matrix: &[T],
+    width: usize,
+) -> Option<([&[T]; ROWS], &[T])> {
     let mut rest = matrix;
     let mut rows = [&[][..]; ROWS];
     for row in &mut rows {
@@ -39,7 +42,7 @@ fn split_rows<T, const ROWS: usize>(matrix: &[T], width: usize) -> Option<([&[T]
 
 /// The same for a matrix that is written.
 #[inline(always)]
-fn split_rows_mut<T, const ROWS: usize>(
+pub(super) fn split_rows_mut<T, const ROWS: usize>(
     matrix: &mut [T],
     width: usize,
 ) -> Option<([&mut [T]; ROWS], &mut [T])> {
@@ -53,7 +56,11 @@ fn split_rows_mut<T, const ROWS: usize>(
 
 /// sum += w a, lane by lane.
 #[inline(always)]
-fn multiply_add<T: Scalar, const LANES: usize>(w: T, a: &[T; LANES], sum: &mut [T; LANES]) {
+pub(super) fn multiply_add<T: Scalar, const LANES: usize>(
+    w: T,
+    a: &[T; LANES],
+    sum: &mut [T; LANES],
+) {
     for (sum, &a) in sum.iter_mut().zip(a) {
         *sum += w * a;
     }
@@ -384,7 +391,9 @@ sums!(8: d0 s0, d1 s1, d2 s2, d3 s3, d4 s4, d5 s5, d6 s6, d7 s7);
 /// By perfect shuffles, each of which moves the highest bit of an index to the lowest place: a compiler makes them
 /// of whole vectors, and a transposition in one go of single elements.
 #[inline(always)]
-fn transposed<T: Scalar, const TILE: usize>(rows: &[[T; TILE]; COLUMNS]) -> [[T; COLUMNS]; TILE] {
+pub(super) fn transposed<T: Scalar, const TILE: usize>(
+    rows: &[[T; TILE]; COLUMNS],
+) -> [[T; COLUMNS]; TILE] {
     const { assert!(COLUMNS == 16, "as many as four shuffles transpose") };
     let [mut x, mut y] = [[[T::ZERO; COLUMNS]; TILE]; 2];
     shuffle(rows.as_flattened(), x.as_flattened_mut());
