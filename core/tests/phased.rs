@@ -23,7 +23,7 @@ fn numbers(len: usize, rate: f32) -> Vec<f32> {
 
 /// A product whose layers are cut at row `cut`, its lower rows first, and the share of each tile in its form.
 fn phased<C: Factored<f32>>(
-    phased: Phased<'_, f32, C, TILE>,
+    phased: &Phased<'_, f32, C, TILE>,
     v: &[f32],
     cut: usize,
 ) -> (Vec<f32>, f32) {
@@ -49,7 +49,9 @@ fn phased<C: Factored<f32>>(
         upper.deposit(&tiles);
     }
     let mut quad = 0.0;
-    tiles.iter().for_each(|tile| tile.add_form(&mut quad));
+    for tile in &tiles {
+        tile.add_form(&mut quad);
+    }
     (out, quad)
 }
 
@@ -70,7 +72,7 @@ fn rows_may_be_cut_anywhere_and_layers_frozen() {
         let quad = whole.apply(&v, &mut out);
         for cut in [0, 1, 3, 5, 100] {
             let cut = phased(
-                Phased::<f32, Natural, TILE>::new(model, &params, batch).expect("inputs"),
+                &Phased::<f32, Natural, TILE>::new(model, &params, batch).expect("inputs"),
                 &v,
                 cut,
             );

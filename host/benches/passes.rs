@@ -5,10 +5,10 @@
 //! cargo bench -p natgrad-host --bench passes -- --csv     # the same as CSV
 //! ```
 //!
-//! One thread, `f32`, the tile that the host takes for the batch, tanh units, outputs of a Gaussian. Times are
+//! One thread but for the shared product, which two share, `f32`, the tile that the host takes for the batch, tanh units, outputs of a Gaussian. Times are
 //! medians of 21 samples. A product is all that `LinearOperator::apply` does: the forward pass, the
 //! R-operator and the backward pass; a kept product is one whose activations are there from the one before, as in a
-//! solver. A harness of its own, since the rate and its share of the peak are what is asked for.
+//! solver, and a shared one is a kept one of `natgrad_host::parallel`. A harness of its own, since the rate and its share of the peak are what is asked for.
 //!
 //! Convention of FLOPs: a multiplication and an addition are two, and only products with weights count. With W
 //! weights, W₁ of them in the first layer, a gradient takes 6 W − 2 W₁ per example, a product 10 W − 4 W₁ and a kept
@@ -38,10 +38,12 @@ const NETWORKS: [(&[usize], [usize; 3]); 5] = [
 fn main() {
     let csv = std::env::args().any(|argument| argument == "--csv");
     let peak = peak();
+    let [cache, memory] = [32 << 10, 64 << 20].map(bandwidth);
     if csv {
-        println!("network,batch,tile,pass,microseconds,gflops,peak_gflops");
+        println!("network,batch,tile,pass,microseconds,gflops,peak_gflops,cache_gbs,memory_gbs");
     } else {
-        println!("peak of separate multiplications and additions: {peak:.0} GFLOP/s\n");
+        println!("peak of separate multiplications and additions: {peak:.0} GFLOP/s");
+        println!("y += a x: {cache:.0} GB/s from the cache, {memory:.0} GB/s from memory\n");
     }
     for (widths, batches) in NETWORKS {
         for batch in batches {
@@ -60,7 +62,9 @@ fn main() {
             {
                 let (time, rate) = (seconds * 1e6, flops / seconds * 1e-9);
                 if csv {
-                    println!("{network},{batch},{tile},{pass},{time:.4},{rate:.2},{peak:.1}");
+                    println!(
+                        "{network},{batch},{tile},{pass},{time:.4},{rate:.2},{peak:.1},{cache:.1},{memory:.1}"
+                    );
                 } else {
                     let share = 100.0 * rate / peak;
                     println!(
@@ -105,4 +109,21 @@ fn chains<const CHAINS: usize>(steps: usize, factor: f32, term: f32) -> f32 {
     }
     let all = sums.iter().chain(&products).flatten();
     all.sum()
+}
+
+/// The rate at which y += a x on vectors of so many numbers reads both and writes one, in GB/s.
+fn bandwidth(len: usize) -> f64 {
+    let (x, mut y) = (vec![1.0; len], vec![0.0; len]);
+    let seconds = median(|| add_multiple(black_box(1e-9), &x, black_box(&mut y)));
+    real(3 * size_of::<f32>() * len) / seconds * 1e-9
+}
+
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+bmi1+bmi2",
+    "x86_64+avx2+bmi1+bmi2"
+))]
+fn add_multiple(a: f32, x: &[f32], y: &mut [f32]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += a * x;
+    }
 }

@@ -43,7 +43,7 @@ impl<'a, T: Scalar, C: Factored<T>, const TILE: usize> Parallel<'a, T, C, TILE> 
     /// # Errors
     /// [`natgrad::Error::Shape`], when the memory does not do for one thread.
     pub fn new(
-        phased: Phased<'a, T, C, TILE>,
+        phased: &Phased<'a, T, C, TILE>,
         memory: &'a mut [T],
     ) -> Result<Self, natgrad::Error> {
         let mut rest = memory;
@@ -62,7 +62,7 @@ impl<'a, T: Scalar, C: Factored<T>, const TILE: usize> Parallel<'a, T, C, TILE> 
                 .map_while(|_| phased.scratch(take(phased.scratch_len())).ok()),
         );
         Ok(Self {
-            phased,
+            phased: *phased,
             tiles,
             scratch,
         })

@@ -309,6 +309,8 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (GOOD, "--init m.st --activation relu", &["--activation", "m.st"]),
     ("train --data good.csv --likelihood categorical --activation tanh", "--init single.st", &["single.st", "two outputs"]),
     ("train --data good.csv --net 2-3-2", "--init m.st", &["--net", "m.st"]),
+    (PRODUCT, "gradient --threads 2", &["--threads", "alone"]),
+    (PRODUCT, "fisher --vector m.st --threads 0", &["--threads", "0"]),
     (PRODUCT, "fisher", &["--vector"]),
     (PRODUCT, "output --vector m.st", &["--vector"]),
     (PRODUCT, "fisher --vector other.st", &["other.st"]),

@@ -51,7 +51,9 @@ use super::{Factored, Forward, forward_pass};
 ///     upper.deposit(&tiles); // by one thread
 ///     lower.deposit(&tiles); // by another
 /// }
-/// tiles.iter().for_each(|tile| tile.add_form(&mut quad));
+/// for tile in &tiles {
+///     tile.add_form(&mut quad);
+/// }
 ///
 /// let mut scratch = vec![0.0; Pass::Product.scratch_len(&model, 2)];
 /// let mlp = Mlp::<f64, 2>::new(model, &params, &mut scratch)?;

@@ -5,9 +5,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use natgrad::curvature::Fisher;
+use natgrad::curvature::{Fisher, Natural, Phased};
 use natgrad::operator::LinearOperator;
 use natgrad::{Activation, Batch, Likelihood, Mlp, Model, Pass, init};
+use natgrad_host::parallel::Parallel;
 use natgrad_host::training::tile_for;
 
 /// The number of samples that a median is taken of, and what each of them takes at least.
@@ -21,8 +22,11 @@ pub(crate) struct Row {
     pub(crate) flops: f64,
 }
 
+/// The threads that share a product.
+const THREADS: usize = 2;
+
 /// A gradient and Fisher products of a network over a batch, in the tile that the host takes for it.
-pub(crate) fn passes(widths: &[usize], batch: usize) -> [Row; 3] {
+pub(crate) fn passes(widths: &[usize], batch: usize) -> [Row; 4] {
     match tile_for(batch) {
         1 => passes_in::<1>(widths, batch),
         4 => passes_in::<4>(widths, batch),
@@ -30,7 +34,7 @@ pub(crate) fn passes(widths: &[usize], batch: usize) -> [Row; 3] {
     }
 }
 
-fn passes_in<const TILE: usize>(widths: &[usize], batch: usize) -> [Row; 3] {
+fn passes_in<const TILE: usize>(widths: &[usize], batch: usize) -> [Row; 4] {
     let model = Model::new(widths, Activation::Tanh, Likelihood::Gaussian).unwrap();
     let mut params = vec![0.0; model.params()];
     init::glorot(model, 1, &mut params).unwrap();
@@ -58,6 +62,17 @@ fn passes_in<const TILE: usize>(widths: &[usize], batch: usize) -> [Row; 3] {
         black_box(fisher.apply(black_box(&direction), &mut out));
     });
 
+    let phased = Phased::<f32, Natural, TILE>::new(model, &params, examples).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS);
+    let shared = pool.build().unwrap().install(|| {
+        let mut memory = Parallel::memory(&phased).unwrap();
+        let mut fisher = Parallel::new(&phased, &mut memory).unwrap();
+        fisher.apply(&direction, &mut out);
+        median(|| {
+            black_box(fisher.apply(black_box(&direction), &mut out));
+        })
+    });
+
     let sizes: Vec<usize> = widths
         .windows(2)
         .map(|pair| pair.iter().product())
@@ -78,6 +93,11 @@ fn passes_in<const TILE: usize>(widths: &[usize], batch: usize) -> [Row; 3] {
         Row {
             pass: "kept product",
             seconds: kept,
+            flops: flops(8 * all - 4 * first),
+        },
+        Row {
+            pass: "shared product",
+            seconds: shared,
             flops: flops(8 * all - 4 * first),
         },
     ]

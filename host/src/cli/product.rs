@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use natgrad::curvature::{EmpiricalFisher, Fisher, GradientCovariance, Hessian};
+use natgrad::curvature::{
+    CurvatureOperator, Empirical, Factored, GradientCovariance, Hessian, Natural, Phased,
+};
 use natgrad::operator::LinearOperator;
-use natgrad::{Mlp, Model, Pass, Scalar};
+use natgrad::{Batch, Mlp, Model, Pass, Scalar};
 use num_traits::Float;
 
 use super::options::{Meaning, Origin, PrecisionWord, model, read_table, shape};
@@ -15,6 +17,7 @@ use crate::error::{Error, shown};
 use crate::evaluation::{Examples, TILE};
 use crate::files::{self, Output, Params, Precision, Values, write_loss};
 use crate::memory::zeros;
+use crate::parallel::Parallel;
 use crate::training::refused;
 
 #[derive(Debug, Args)]
@@ -35,6 +38,9 @@ pub(super) struct Options {
     meaning: Meaning,
     #[arg(long, value_enum, default_value = "f64")]
     precision: PrecisionWord,
+    /// Threads that share a product with the Fisher matrix or the empirical one; no bit depends on them
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
     /// The result
     #[arg(long, value_name = "RESULT.safetensors")]
     out: PathBuf,
@@ -70,6 +76,10 @@ impl Kind {
     fn needs_vector(self) -> bool {
         !matches!(self, Self::Output | Self::Loss | Self::Gradient)
     }
+
+    fn is_shared(self) -> bool {
+        matches!(self, Self::Fisher | Self::EmpiricalFisher)
+    }
 }
 
 /// The result of a product, by its shape.
@@ -90,6 +100,12 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         }
         _ => {}
     }
+    if options.threads > 1 && !options.kind.is_shared() {
+        return Err(Error::option(
+            "--threads",
+            "one alone computes this product",
+        ));
+    }
     let file = files::Model::read(&options.model)?;
     let (activation, likelihood) = options.meaning.of_file(&options.model, &file)?;
     let origin = Origin::File(&options.model);
@@ -107,7 +123,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_in<T: Scalar + Float>(
+fn run_in<T: Scalar + Float + Send + Sync>(
     options: &Options,
     file: &files::Model,
     model: Model<'_>,
@@ -142,7 +158,7 @@ where
     }
 }
 
-fn compute<T: Scalar + Float>(
+fn compute<T: Scalar + Float + Send + Sync>(
     options: &Options,
     model: Model<'_>,
     params: &[T],
@@ -185,16 +201,14 @@ fn compute<T: Scalar + Float>(
                 .map_err(refused)?;
         }
         Kind::Fisher => {
-            let mut operator = Fisher::new(mlp, batch).map_err(refused)?;
-            operator.apply(&vector()?, &mut result);
+            metric::<T, Natural>(options.threads, mlp, batch, data, &vector()?, &mut result)?;
         }
         Kind::Hessian => {
             let mut operator = Hessian::new(mlp, batch).map_err(refused)?;
             operator.apply(&vector()?, &mut result);
         }
         Kind::EmpiricalFisher => {
-            let mut operator = EmpiricalFisher::new(mlp, batch).map_err(refused)?;
-            operator.apply(&vector()?, &mut result);
+            metric::<T, Empirical>(options.threads, mlp, batch, data, &vector()?, &mut result)?;
         }
         Kind::Covariance => {
             let mut mean = vec![T::ZERO; model.params()];
@@ -204,4 +218,36 @@ fn compute<T: Scalar + Float>(
         }
     }
     Ok(Product::Params(result))
+}
+
+/// A product with a metric: tile after tile by one thread; several keep the activations of all examples.
+fn metric<T, C>(
+    threads: u16,
+    mlp: Mlp<'_, T, TILE>,
+    batch: Batch<'_, T>,
+    data: &str,
+    vector: &[T],
+    result: &mut [T],
+) -> Result<(), Error>
+where
+    T: Scalar + Send + Sync,
+    C: Factored<T> + Send + Sync,
+{
+    let refused = |error| refused(data, error);
+    if threads == 1 {
+        let mut operator = CurvatureOperator::<T, C, TILE>::new(mlp, batch).map_err(refused)?;
+        operator.apply(vector, result);
+        return Ok(());
+    }
+    let phased = Phased::<T, C, TILE>::new(mlp.model(), mlp.params(), batch).map_err(refused)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(usize::from(threads))
+        .build();
+    let pool = pool.map_err(|error| Error::option("--threads", error.to_string()))?;
+    pool.install(|| {
+        let mut memory = Parallel::memory(&phased)?;
+        let mut operator = Parallel::new(&phased, &mut memory).map_err(refused)?;
+        operator.apply(vector, result);
+        Ok(())
+    })
 }

@@ -110,6 +110,38 @@ pub struct Plot {
     pub thresholds: Vec<(f64, String)>,
 }
 
+/// Plots side by side in one file, each below its title, `columns` of them in a row.
+///
+/// # Errors
+/// [`Error::Plot`], when the drawing library fails.
+pub fn panels(plots: &[Plot], columns: usize) -> Result<String, Error> {
+    /// The size of a panel, and the height of its heading.
+    const PANEL: (usize, usize) = (400, 310);
+    const HEADING: usize = 26;
+    let figures: Vec<Markup> = plots
+        .iter()
+        .map(Plot::to_figure)
+        .collect::<Result<_, _>>()?;
+    let (width, height) = PANEL;
+    let rows = plots.len().div_ceil(columns.max(1));
+    let whole = (width * columns.min(plots.len()), (height + HEADING) * rows);
+    Ok(html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(whole.0) height=(whole.1)
+            viewBox={ "0 0 " (whole.0) " " (whole.1) } {
+            style { (PreEscaped(STYLE)) }
+            rect width="100%" height="100%" fill="#FFFFFF" {}
+            @for (place, (plot, figure)) in plots.iter().zip(figures).enumerate() {
+                @let (x, y) = (width * (place % columns.max(1)), (height + HEADING) * (place / columns.max(1)));
+                svg x=(x) y=(y) width=(width) height=(HEADING) {
+                    text x="8" y="18" font-family="sans-serif" font-size="14" fill="#333333" { (plot.title) }
+                }
+                svg x=(x) y=(y + HEADING) width=(width) height=(height) { (figure) }
+            }
+        }
+    }
+    .into_string())
+}
+
 /// A named curve.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {

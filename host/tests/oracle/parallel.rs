@@ -53,7 +53,7 @@ where
         let shared = pool.install(|| {
             let mut memory = Parallel::memory(&phased).expect("memory");
             memory.fill(T::of(f64::NAN));
-            let mut shared = Parallel::new(phased, &mut memory).expect("memory for all");
+            let mut shared = Parallel::new(&phased, &mut memory).expect("memory for all");
             assert_eq!(shared.threads(), threads);
             products(&mut shared, &vectors)
         });

@@ -1,9 +1,8 @@
 //! The plot: the best loss so far against the arithmetic, as bands over the seeds.
 
 use accuracy::{TASKS, Task};
-use maud::{Markup, PreEscaped, html};
 use natgrad_host::error::Error;
-use natgrad_host::plot::{Plot, Point, STYLE, Series};
+use natgrad_host::plot::{self, Plot, Point, Series};
 
 use super::record::{Curve, Name, Row};
 use super::table::error;
@@ -18,9 +17,6 @@ const ROWS: [(Row, &str); 4] = [
     (Row::Lbfgs, "L-BFGS"),
 ];
 
-/// The width of a panel, its height, and the height of the heading.
-const SIZE: (usize, usize, usize) = (400, 310, 26);
-
 /// The drawing as a file.
 ///
 /// # Errors
@@ -31,34 +27,8 @@ pub fn draw(curves: &[Curve]) -> Result<String, Error> {
             .iter()
             .find(|task| task.name == *name && task.standardised == *standardised)
     });
-    let panels: Result<Vec<(String, Markup)>, Error> = tasks
-        .map(|task| {
-            let inputs = if task.standardised {
-                "standardised"
-            } else {
-                "raw"
-            };
-            let plot = panel(task, curves);
-            Ok((format!("{}, {inputs} inputs", task.name), plot.to_figure()?))
-        })
-        .collect();
-    let (width, height, heading) = SIZE;
-    let panels = panels?;
-    let whole = (width * panels.len(), height + heading);
-    Ok(html! {
-        svg xmlns="http://www.w3.org/2000/svg" width=(whole.0) height=(whole.1)
-            viewBox={ "0 0 " (whole.0) " " (whole.1) } {
-            style { (PreEscaped(STYLE)) }
-            rect width="100%" height="100%" fill="#FFFFFF" {}
-            @for (place, (title, figure)) in panels.iter().enumerate() {
-                svg x=(place * width) y="0" width=(width) height=(heading) {
-                    text x="8" y="18" font-family="sans-serif" font-size="14" fill="#333333" { (title) }
-                }
-                svg x=(place * width) y=(heading) width=(width) height=(height) { (figure) }
-            }
-        }
-    }
-    .into_string())
+    let panels: Vec<Plot> = tasks.map(|task| panel(task, curves)).collect();
+    plot::panels(&panels, PANELS.len())
 }
 
 fn panel(task: &Task, curves: &[Curve]) -> Plot {
@@ -78,8 +48,13 @@ fn panel(task: &Task, curves: &[Curve]) -> Plot {
                 .collect(),
         }
     });
+    let inputs = if task.standardised {
+        "standardised"
+    } else {
+        "raw"
+    };
     Plot {
-        title: task.name.into(),
+        title: format!("{}, {inputs} inputs", task.name),
         x: "million MACs".into(),
         wide_x: true,
         y: task.measure.name().into(),
