@@ -124,7 +124,7 @@ pub(crate) fn add_product<T: Scalar, const TILE: usize>(
     }
     let mut rest = weights;
     let mut single = out;
-    if TILE == 1 && HOSTED {
+    if TILE == 1 && HOSTED && input.len() >= wide::COLUMNS {
         let (weights, left) =
             single::add_product(rest, input.as_flattened(), single.as_flattened_mut());
         (rest, single) = (weights, left.as_chunks_mut().0);

@@ -22,16 +22,13 @@ pub(crate) const MANY: usize = if cfg!(target_os = "none") {
 pub(super) const COLUMNS: usize = 16;
 
 /// Whether `rows` rows of `width` sums fit into `bytes`.
-const fn fits<T>(rows: usize, width: usize, bytes: usize) -> bool {
+pub(super) const fn fits<T>(rows: usize, width: usize, bytes: usize) -> bool {
     rows * width * size_of::<T>() <= bytes
 }
 
 /// The first `ROWS` rows of a matrix, if there are as many, and the rest.
 #[inline(always)]
-pub(super) fn split_rows<T, const ROWS: usize>(
-    matrix: &[T],
-    width: usize,
-) -> Option<([&[T]; ROWS], &[T])> {
+fn split_rows<T, const ROWS: usize>(matrix: &[T], width: usize) -> Option<([&[T]; ROWS], &[T])> {
     let mut rest = matrix;
     let mut rows = [&[][..]; ROWS];
     for row in &mut rows {
@@ -42,7 +39,7 @@ pub(super) fn split_rows<T, const ROWS: usize>(
 
 /// The same for a matrix that is written.
 #[inline(always)]
-pub(super) fn split_rows_mut<T, const ROWS: usize>(
+fn split_rows_mut<T, const ROWS: usize>(
     matrix: &mut [T],
     width: usize,
 ) -> Option<([&mut [T]; ROWS], &mut [T])> {
