@@ -18,9 +18,8 @@
 //! - a division or a square root of floats takes its 14 cycles, also where integer instructions could run meanwhile;
 //! - where an instruction of 32 bits lies has no influence but through P.
 //!
-//! An instruction that is not in the table is an error. The numbers are those that TI reproduces in tables 3-25 and 3-27
-//! of its SWCU192; GCC's description of the core (`cortex-m4.md`, `cortex-m4-fpu.md`) has the same ones, and the same
-//! waits for a result.
+//! An instruction that is not in the table is an error. TI reproduces the numbers in tables 3-25 and 3-27 of its
+//! SWCU192; GCC's description of the core (`cortex-m4.md`, `cortex-m4-fpu.md`) has the same waits for a result.
 
 use capstone::RegId;
 use capstone::arch::arm::{ArchExtraMode, ArchMode, ArmInsn, ArmOperandType, ArmReg};
@@ -378,7 +377,7 @@ impl Operands {
 }
 
 /// The data processing of integers that takes a cycle.
-const DATA: [ArmInsn; 49] = {
+const DATA: [ArmInsn; 53] = {
     use ArmInsn as I;
     [
         I::ARM_INS_ADC,
@@ -409,6 +408,8 @@ const DATA: [ArmInsn; 49] = {
         I::ARM_INS_ORR,
         I::ARM_INS_RBIT,
         I::ARM_INS_REV,
+        I::ARM_INS_REV16,
+        I::ARM_INS_REVSH,
         I::ARM_INS_ROR,
         I::ARM_INS_RRX,
         I::ARM_INS_RSB,
@@ -416,6 +417,7 @@ const DATA: [ArmInsn; 49] = {
         I::ARM_INS_SBFX,
         I::ARM_INS_SMLAL,
         I::ARM_INS_SMULL,
+        I::ARM_INS_SSAT,
         I::ARM_INS_SUB,
         I::ARM_INS_SUBS,
         I::ARM_INS_SUBW,
@@ -427,6 +429,7 @@ const DATA: [ArmInsn; 49] = {
         I::ARM_INS_UMAAL,
         I::ARM_INS_UMLAL,
         I::ARM_INS_UMULL,
+        I::ARM_INS_USAT,
         I::ARM_INS_UXTB,
         I::ARM_INS_UXTH,
         I::ARM_INS_NEG,
@@ -591,7 +594,7 @@ mod tests {
         for (code, says) in [
             (&[0xF3BF, 0x8F5F][..], "`dmb sy`"),
             (&[0xBF30][..], "`wfi `"),
-            (&[0xF301, 0x0003][..], "`ssat r0, #4, r1`"),
+            (&[0xDF01][..], "`svc #1`"),
         ] {
             let error = decoded(&[code]).unwrap_err();
             assert_eq!(
