@@ -10,8 +10,8 @@ use std::thread;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, ValueEnum};
 use natgrad_tests::on_target::{
-    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, budgets, clean, control, examples,
-    linked, panics, products, slices,
+    Build, CORES, Core, PROFILES, Toolchain, Verdict, bits, budgets, clean, control, cycles,
+    examples, linked, panics, products, slices,
 };
 
 /// Runs the firmware on emulated cores.
@@ -38,7 +38,7 @@ struct Options {
     clean: bool,
 }
 
-/// What is printed in the place of a run.
+/// What is done in the place of a run.
 #[derive(Args)]
 struct Print {
     /// Print the cores and the checks, and run nothing.
@@ -48,6 +48,10 @@ struct Print {
     /// Print the tables of the budgets as they stand in the README, and run nothing.
     #[arg(long)]
     table: bool,
+
+    /// Model the cycles of a Cortex-M4, write their tables into BENCHMARKS.md, and run nothing else.
+    #[arg(long)]
+    cycles: bool,
 }
 
 impl Options {
@@ -66,6 +70,8 @@ enum Check {
     Budgets,
     /// The passes take no more instructions per multiply-accumulate than they may.
     Products,
+    /// The passes take no more cycles of a Cortex-M4, by its manual, than they may.
+    Cycles,
     /// No slice of any method takes more instructions than its bound.
     Slices,
     /// A control law in the learner's own thread is as punctual as the largest slice lets it be.
@@ -125,6 +131,9 @@ fn run(options: &Options) -> Result<bool, String> {
     if options.print.table {
         print!("{}", budgets::render(&budgets::read()?));
         return Ok(true);
+    }
+    if options.print.cycles {
+        return cycles::write(&bits::host_runs()?).map(|()| true);
     }
     let mut cores: Vec<&Core> = CORES
         .iter()
@@ -211,6 +220,7 @@ fn run_target(
                 })
             });
             judge(Check::Products, &|| once(products::check));
+            judge(Check::Cycles, &|| once(cycles::check));
             judge(Check::Linked, &|| once(linked::check));
             judge(Check::Examples, &|| examples::check_examples(&build));
             judge(Check::Errors, &|| {

@@ -6,6 +6,7 @@
 pub mod bits;
 pub mod budgets;
 pub mod control;
+pub mod cycles;
 mod debug;
 pub mod examples;
 pub mod linked;
@@ -33,6 +34,9 @@ pub struct Core {
     pub target: &'static str,
     /// The emulator's name of the board.
     pub board: &'static str,
+    /// The compiler's name of the core, where it may make what only this one is good at; else what any core of the
+    /// target runs.
+    pub cpu: Option<&'static str>,
     emulator: &'static str,
     /// What the emulator has to be told beside the board.
     options: &'static [&'static str],
@@ -42,6 +46,13 @@ impl Core {
     /// Whether it has no floating-point unit.
     pub fn emulates_floats(&self) -> bool {
         !self.target.ends_with("eabihf")
+    }
+
+    /// Where firmware is built for it; apart from that for other cores, when it is named to the compiler.
+    fn output_folder(&self) -> PathBuf {
+        let folder = output_folder();
+        self.cpu
+            .map_or_else(|| folder.clone(), |cpu| folder.join(cpu))
     }
 
     /// The first core of its target: what is known of programs and their instructions goes by its name.
@@ -56,22 +67,26 @@ const fn arm(name: &'static str, target: &'static str, board: &'static str) -> C
         name,
         target,
         board,
+        cpu: None,
         emulator: "qemu-system-arm",
         options: &[],
     }
 }
 
+const M4F: Core = arm("M4F", "thumbv7em-none-eabihf", "mps2-an386");
+
 /// All cores.
 pub const CORES: &[Core] = &[
     arm("M0", "thumbv6m-none-eabi", "microbit"),
     arm("M3", "thumbv7m-none-eabi", "mps2-an385"),
-    arm("M4F", "thumbv7em-none-eabihf", "mps2-an386"),
+    M4F,
     arm("M7", "thumbv7em-none-eabihf", "mps2-an500"),
     arm("M33", "thumbv8m.main-none-eabihf", "mps2-an505"),
     Core {
         name: "RV32",
         target: "riscv32imac-unknown-none-elf",
         board: "virt",
+        cpu: None,
         emulator: "qemu-system-riscv32",
         options: &["-bios", "none"],
     },
@@ -106,7 +121,8 @@ impl Build<'_> {
 
     /// Where the ELF file of a program lies, once it is built.
     pub fn image(&self, program: &str) -> PathBuf {
-        output_folder()
+        self.core
+            .output_folder()
             .join(self.core.target)
             .join(self.profile)
             .join(program)
@@ -148,6 +164,14 @@ impl Build<'_> {
 
     /// How a program ends on the emulated board, and what it has printed.
     fn emulate(&self, program: &str, options: &[&str]) -> Result<Output, String> {
+        let output = output_within(LIMIT, &mut self.emulator(program, options));
+        let output =
+            output.map_err(|error| format!("{} does not run: {error}", self.core.emulator))?;
+        output.ok_or_else(|| format!("{program} has not ended after {LIMIT:?}"))
+    }
+
+    /// The emulator, to run a program on the board.
+    fn emulator(&self, program: &str, options: &[&str]) -> Command {
         let core = self.core;
         let mut emulator = Command::new(core.emulator);
         emulator
@@ -155,10 +179,9 @@ impl Build<'_> {
             .args(core.options)
             .args(options)
             .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
-            .arg(self.image(program));
-        let output = output_within(LIMIT, &mut emulator);
-        let output = output.map_err(|error| format!("{} does not run: {error}", core.emulator))?;
-        output.ok_or_else(|| format!("{program} has not ended after {LIMIT:?}"))
+            .arg(self.image(program))
+            .stdin(Stdio::null());
+        emulator
     }
 }
 

@@ -5,7 +5,7 @@ use super::budgets::{Ticks, run};
 use super::{Build, Verdict};
 
 /// The networks and tiles that the program goes over, in its order.
-const CASES: [&str; 4] = [
+pub(super) const CASES: [&str; 4] = [
     "8-16-4, tile 1",
     "8-16-4, tile 4",
     "64-32-10, tile 1",

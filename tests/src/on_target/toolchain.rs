@@ -89,8 +89,15 @@ impl Toolchain {
 
     /// Cargo, to build for a core from the folder `place`.
     fn cargo(&self, core: &Core, place: &Path, words: &[&str]) -> Command {
-        let mut cargo = cargo("build", place);
+        let mut cargo = cargo("build", place, &core.output_folder());
         cargo.args(["--target", core.target]).args(words);
+        if let Some(cpu) = core.cpu {
+            // Joins the flags of the firmware's own configuration; those of the environment would replace them.
+            let flags = format!(r#"["-C", "target-cpu={cpu}"]"#);
+            cargo
+                .arg("--config")
+                .arg(format!(r#"target."{}".rustflags={flags}"#, core.target));
+        }
         if let Self::FromSource { compiler, linker } = self {
             // `build-std` is an unstable flag of cargo, and `core` is written in unstable Rust.
             cargo
@@ -157,7 +164,7 @@ impl Toolchain {
 
 /// What an example of a package of the firmware's workspace prints on the host, built by a profile of cargo.
 pub(super) fn run_host(profile: &str, package: &str, example: &str) -> Result<String, String> {
-    let mut cargo = cargo("run", &firmware());
+    let mut cargo = cargo("run", &firmware(), &output_folder());
     cargo
         .args(["--profile", profile, "--package", package])
         .args(["--example", example]);
@@ -176,14 +183,14 @@ pub(super) fn firmware() -> PathBuf {
     root().join("tests/firmware")
 }
 
-/// Cargo in the folder `place`.
-fn cargo(command: &str, place: &Path) -> Command {
+/// Cargo in the folder `place`, to build in `output`.
+fn cargo(command: &str, place: &Path, output: &Path) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(place)
         .args([command, "--quiet", "--locked"])
         .arg("--target-dir")
-        .arg(output_folder())
+        .arg(output)
         // What cargo tells its children is not for the cargo that it is here the parent of.
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("RUSTFLAGS")
@@ -204,7 +211,7 @@ fn debian_compiler() -> Option<PathBuf> {
 /// # Errors
 /// A sentence, when that fails.
 pub fn clean(core: &Core) -> Result<(), String> {
-    let folder = output_folder().join(core.target);
+    let folder = core.output_folder().join(core.target);
     fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 

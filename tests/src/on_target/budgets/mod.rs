@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 pub use table::render;
+pub(super) use table::thousands;
 
 use self::image::Image;
 use super::{Build, CORES, PROFILES, Verdict};
@@ -37,10 +38,10 @@ const METHODS: [(&str, &str); 13] = [
 ];
 
 /// The networks of each: the module of the program that holds it, and its widths.
-const NETWORKS: [(&str, &str); 2] = [("small", "8-16-4"), ("large", "32-64-10")];
+pub(super) const NETWORKS: [(&str, &str); 2] = [("small", "8-16-4"), ("large", "32-64-10")];
 
 /// The examples that the programs count over: 3 steps of 16.
-const EXAMPLES: u64 = 48;
+pub(super) const EXAMPLES: u64 = 48;
 
 /// The instructions of the program `clock`, by which the ticks of a board are known.
 const LOOP: u64 = 2_000_000;
@@ -210,7 +211,11 @@ pub(super) fn run<const N: usize>(
     build: &Build<'_>,
     program: &str,
 ) -> Result<Vec<[u64; N]>, String> {
-    let text = build.run_timed(program)?;
+    lines(program, &build.run_timed(program)?)
+}
+
+/// The lines of what it has printed.
+pub(super) fn lines<const N: usize>(program: &str, text: &str) -> Result<Vec<[u64; N]>, String> {
     let lines = text.lines().map(|line| words(line)?.try_into().ok());
     let lines: Option<Vec<[u64; N]>> = lines.collect();
     lines.ok_or_else(|| format!("{program} prints something else: {text}"))

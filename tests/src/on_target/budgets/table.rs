@@ -62,7 +62,7 @@ const OTHERS: [[&str; 5]; 7] = [
 ];
 
 /// A number with its thousands apart.
-fn thousands(number: u64) -> String {
+pub(in crate::on_target) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
