@@ -84,7 +84,7 @@ fn phased<T: Scalar, C: Factored<T>, const TILE: usize>() {
     {
         let phased = Phased::with_structure(black_box(phased), number());
         let phased = black_box(&phased);
-        used(phased.clone());
+        used(Phased::clone(phased));
         used(Phased::dim(phased));
         used(Phased::tiles(phased));
         used(Phased::tile_len(phased));
