@@ -1,5 +1,5 @@
 //! Modelled cycles of a Cortex-M4: every instruction that the emulator executes, times what the core's manual says of
-//! it ([`cortex_m4`]).
+//! it (`cortex_m4`).
 //!
 //! The programs are those whose instructions [`products`](super::products) and [`budgets`](super::budgets) count,
 //! built twice: for any core of the target, and for this one. For this one the compiler parts a multiply-accumulate,
