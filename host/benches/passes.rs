@@ -5,10 +5,11 @@
 //! cargo bench -p natgrad-host --bench passes -- --csv     # the same as CSV
 //! ```
 //!
-//! One thread but for the shared product, which two share, `f32`, the tile that the host takes for the batch, tanh units, outputs of a Gaussian. Times are
-//! medians of 21 samples. A product is all that `LinearOperator::apply` does: the forward pass, the
-//! R-operator and the backward pass; a kept product is one whose activations are there from the one before, as in a
-//! solver, and a shared one is a kept one of `natgrad_host::parallel`. A harness of its own, since the rate and its share of the peak are what is asked for.
+//! One thread, but for the shared product, which two have; `f32`, the tile that the host takes for the batch, tanh units,
+//! outputs of a Gaussian. Times are medians of 21 samples. A product is all that `LinearOperator::apply` does: the forward
+//! pass, the R-operator and the backward pass; a kept product is one whose activations are there from the one before, as
+//! in a solver, and a shared one is a kept one of `natgrad_host::parallel`. A harness of its own, since the rate and its
+//! share of the peak are what is asked for.
 //!
 //! Convention of FLOPs: a multiplication and an addition are two, and only products with weights count. With W
 //! weights, W₁ of them in the first layer, a gradient takes 6 W − 2 W₁ per example, a product 10 W − 4 W₁ and a kept

@@ -19,6 +19,8 @@ use crate::scalar::Scalar;
 
 mod covariance;
 mod phased;
+#[cfg(test)]
+mod tests;
 
 pub use covariance::GradientCovariance;
 pub use phased::{Phased, PhasedRows, PhasedScratch, PhasedTile};
@@ -38,7 +40,7 @@ pub trait Curvature<T: Scalar>: Copy + Default + sealed::Product<T> {
 }
 
 /// A curvature (1/B) Σᵦ JᵦᵀQᵦQᵦᵀJᵦ whose Q has few columns, so that its diagonal is a sum of squares.
-pub trait Factored<T: Scalar>: Curvature<T> + sealed::Columns<T> {
+pub trait Factored<T: Scalar>: Curvature<T> + sealed::Columns {
     /// The pass of a column: its scratch memory and its arithmetic.
     const COLUMN_PASS: Pass;
 }
@@ -76,16 +78,19 @@ mod sealed {
     }
 
     /// The columns of Q, by which vectors at the outputs become seeds.
-    pub trait Columns<T: Scalar> {
+    // Its methods have the type of the numbers, and not the trait: so the compiler knows which types have it.
+    pub trait Columns {
         /// Seeds the tile, which has the tangents of a vector, with QQᵀ times those of the logits; returns the form of each
         /// lane.
-        fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE];
+        fn seed_product<T: Scalar, const TILE: usize>(
+            forward: &mut Forward<'_, T, TILE>,
+        ) -> [T; TILE];
 
         /// How many there are.
         fn columns(model: &Model<'_>) -> usize;
 
         /// Seeds the tile with one of them.
-        fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize);
+        fn seed<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize);
     }
 }
 
@@ -114,32 +119,9 @@ impl<T: Scalar> Factored<T> for Natural {
     const COLUMN_PASS: Pass = Pass::Vjp;
 }
 
-impl<T: Scalar> sealed::Product<T> for Natural {
-    fn add_product<const TILE: usize>(
-        forward: &mut Forward<'_, T, TILE>,
-        _: &[T],
-        structure: T,
-        out: &mut [T],
-        quad: &mut T,
-    ) {
-        let form = <Self as sealed::Columns<T>>::seed_product(forward);
-        forward.backward(form, structure, out, quad);
-    }
-
-    fn add_form<const TILE: usize>(
-        forward: &mut Forward<'_, T, TILE>,
-        _: &[T],
-        _: &mut [T],
-        quad: &mut T,
-    ) {
-        let form = <Self as sealed::Columns<T>>::seed_product(forward);
-        forward.tile.add_forms(&form, quad);
-    }
-}
-
 /// H = QQᵀ at the outputs, a column for each of them.
-impl<T: Scalar> sealed::Columns<T> for Natural {
-    fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
+impl sealed::Columns for Natural {
+    fn seed_product<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
         forward.tile.seed_metric(&forward.model)
     }
 
@@ -147,7 +129,7 @@ impl<T: Scalar> sealed::Columns<T> for Natural {
         model.dim_out()
     }
 
-    fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize) {
+    fn seed<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize) {
         forward.tile.seed_root(&forward.model, column);
     }
 }
@@ -162,7 +144,7 @@ impl<T: Scalar> Factored<T> for Empirical {
     const COLUMN_PASS: Pass = Pass::Gradient;
 }
 
-impl<T: Scalar> sealed::Product<T> for Empirical {
+impl<T: Scalar, C: sealed::Columns> sealed::Product<T> for C {
     fn add_product<const TILE: usize>(
         forward: &mut Forward<'_, T, TILE>,
         _: &[T],
@@ -170,7 +152,7 @@ impl<T: Scalar> sealed::Product<T> for Empirical {
         out: &mut [T],
         quad: &mut T,
     ) {
-        let form = <Self as sealed::Columns<T>>::seed_product(forward);
+        let form = C::seed_product(forward);
         forward.backward(form, structure, out, quad);
     }
 
@@ -180,14 +162,14 @@ impl<T: Scalar> sealed::Product<T> for Empirical {
         _: &mut [T],
         quad: &mut T,
     ) {
-        let form = <Self as sealed::Columns<T>>::seed_product(forward);
+        let form = C::seed_product(forward);
         forward.tile.add_forms(&form, quad);
     }
 }
 
 /// One column, the residual: its squares are *per example*, which the square of the batch gradient is not.
-impl<T: Scalar> sealed::Columns<T> for Empirical {
-    fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
+impl sealed::Columns for Empirical {
+    fn seed_product<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
         let mut sum = T::ZERO;
         forward
             .tile
@@ -198,7 +180,7 @@ impl<T: Scalar> sealed::Columns<T> for Empirical {
         1
     }
 
-    fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, _: usize) {
+    fn seed<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>, _: usize) {
         forward.tile.seed_unscaled_residual(&forward.model);
     }
 }

@@ -40,13 +40,14 @@ impl<T: Scalar> Target<T> for u16 {
 /// ```
 /// use natgrad::{Plan, Activation, Likelihood, data::Ring};
 ///
-/// let plan = Plan::new([2, 1], Activation::Tanh, Likelihood::Gaussian).unwrap();
+/// let plan = Plan::new([2, 1], Activation::Tanh, Likelihood::Gaussian)?;
 /// let mut ring: Ring<f32, 2, [f32; 1], 3> = Ring::new();
 /// for i in 0..5_u8 {
-///     ring.push([f32::from(i), 1.0], [0.5]).unwrap();
+///     ring.push([f32::from(i), 1.0], [0.5])?;
 /// }
 /// assert_eq!(ring.batch().len(&plan.model()), 3);
 /// assert!(ring.push([f32::NAN, 1.0], [0.5]).is_err());
+/// # Ok::<(), natgrad::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ring<T, const DIM_IN: usize, Y, const N: usize> {
