@@ -1,5 +1,7 @@
 //! What a second product in phases does again, counted by the numbers themselves.
 
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
 extern crate std;
 
 use std::vec;
