@@ -40,7 +40,7 @@ pub trait Curvature<T: Scalar>: Copy + Default + sealed::Product<T> {
 }
 
 /// A curvature (1/B) Σᵦ JᵦᵀQᵦQᵦᵀJᵦ whose Q has few columns, so that its diagonal is a sum of squares.
-pub trait Factored<T: Scalar>: Curvature<T> + sealed::Columns {
+pub trait Factored<T: Scalar>: Curvature<T> + sealed::Columns<T> {
     /// The pass of a column: its scratch memory and its arithmetic.
     const COLUMN_PASS: Pass;
 }
@@ -78,19 +78,16 @@ mod sealed {
     }
 
     /// The columns of Q, by which vectors at the outputs become seeds.
-    // Its methods have the type of the numbers, and not the trait: so the compiler knows which types have it.
-    pub trait Columns {
+    pub trait Columns<T: Scalar> {
         /// Seeds the tile, which has the tangents of a vector, with QQᵀ times those of the logits; returns the form of each
         /// lane.
-        fn seed_product<T: Scalar, const TILE: usize>(
-            forward: &mut Forward<'_, T, TILE>,
-        ) -> [T; TILE];
+        fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE];
 
         /// How many there are.
         fn columns(model: &Model<'_>) -> usize;
 
         /// Seeds the tile with one of them.
-        fn seed<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize);
+        fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize);
     }
 }
 
@@ -119,9 +116,32 @@ impl<T: Scalar> Factored<T> for Natural {
     const COLUMN_PASS: Pass = Pass::Vjp;
 }
 
+impl<T: Scalar> sealed::Product<T> for Natural {
+    fn add_product<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
+        _: &[T],
+        structure: T,
+        out: &mut [T],
+        quad: &mut T,
+    ) {
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
+        forward.backward(form, structure, out, quad);
+    }
+
+    fn add_form<const TILE: usize>(
+        forward: &mut Forward<'_, T, TILE>,
+        _: &[T],
+        _: &mut [T],
+        quad: &mut T,
+    ) {
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
+        forward.tile.add_forms(&form, quad);
+    }
+}
+
 /// H = QQᵀ at the outputs, a column for each of them.
-impl sealed::Columns for Natural {
-    fn seed_product<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
+impl<T: Scalar> sealed::Columns<T> for Natural {
+    fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
         forward.tile.seed_metric(&forward.model)
     }
 
@@ -129,7 +149,7 @@ impl sealed::Columns for Natural {
         model.dim_out()
     }
 
-    fn seed<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize) {
+    fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize) {
         forward.tile.seed_root(&forward.model, column);
     }
 }
@@ -144,7 +164,7 @@ impl<T: Scalar> Factored<T> for Empirical {
     const COLUMN_PASS: Pass = Pass::Gradient;
 }
 
-impl<T: Scalar, C: sealed::Columns> sealed::Product<T> for C {
+impl<T: Scalar> sealed::Product<T> for Empirical {
     fn add_product<const TILE: usize>(
         forward: &mut Forward<'_, T, TILE>,
         _: &[T],
@@ -152,7 +172,7 @@ impl<T: Scalar, C: sealed::Columns> sealed::Product<T> for C {
         out: &mut [T],
         quad: &mut T,
     ) {
-        let form = C::seed_product(forward);
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
         forward.backward(form, structure, out, quad);
     }
 
@@ -162,14 +182,14 @@ impl<T: Scalar, C: sealed::Columns> sealed::Product<T> for C {
         _: &mut [T],
         quad: &mut T,
     ) {
-        let form = C::seed_product(forward);
+        let form = <Self as sealed::Columns<T>>::seed_product(forward);
         forward.tile.add_forms(&form, quad);
     }
 }
 
 /// One column, the residual: its squares are *per example*, which the square of the batch gradient is not.
-impl sealed::Columns for Empirical {
-    fn seed_product<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
+impl<T: Scalar> sealed::Columns<T> for Empirical {
+    fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
         let mut sum = T::ZERO;
         forward
             .tile
@@ -180,7 +200,7 @@ impl sealed::Columns for Empirical {
         1
     }
 
-    fn seed<T: Scalar, const TILE: usize>(forward: &mut Forward<'_, T, TILE>, _: usize) {
+    fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, _: usize) {
         forward.tile.seed_unscaled_residual(&forward.model);
     }
 }
