@@ -217,7 +217,7 @@ fn feature_mean<T: Scalar>(
         if weight == T::ZERO {
             continue;
         }
-        batch.read_inputs(model, example, |i, x| {
+        batch.read_inputs(model, example, 0..model.dim_in(), |i, x| {
             if i == feature {
                 sum += weight * f(x);
             }

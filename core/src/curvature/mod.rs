@@ -9,7 +9,7 @@
 
 use core::marker::PhantomData;
 
-use crate::data::{Batch, Labels};
+use crate::data::{Batch, Labels, Targets};
 use crate::error::Error;
 use crate::kernels;
 use crate::mlp::{Mlp, Parameters, Tile, tiles};
@@ -437,7 +437,11 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
         self
     }
 
-    pub(crate) fn over(examples: Examples<'a, T>) -> Self {
+    pub(crate) fn over(mut examples: Examples<'a, T>) -> Self {
+        // What is not looked at needs no loading.
+        if matches!(C::LABELS, Labels::Unused) {
+            examples.batch.targets = Targets::Unlabelled;
+        }
         Self {
             examples,
             structure: T::ZERO,

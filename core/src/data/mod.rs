@@ -66,16 +66,22 @@ impl<T: Scalar> Inputs<'_, T> {
         }
     }
 
-    /// Hands the inputs of one example to `put`, in the order of the features.
-    fn read(&self, example: usize, dim_in: usize, mut put: impl FnMut(usize, T)) {
+    /// Hands the inputs of one example to `put`, in the order of the features, each with its place.
+    fn read<P>(
+        &self,
+        example: usize,
+        dim_in: usize,
+        places: impl Iterator<Item = P>,
+        mut put: impl FnMut(P, T),
+    ) {
         match self {
             Self::Values(values) => {
-                for (i, &x) in row(values, example, dim_in).iter().enumerate() {
-                    put(i, x);
+                for (place, &x) in places.zip(row(values, example, dim_in)) {
+                    put(place, x);
                 }
             }
-            Self::Bytes(samples) => samples.read(example, put),
-            Self::Words(samples) => samples.read(example, put),
+            Self::Bytes(samples) => samples.read(example, places, put),
+            Self::Words(samples) => samples.read(example, places, put),
         }
     }
 }
@@ -219,16 +225,19 @@ impl<'a, T: Scalar> Batch<'a, T> {
         }
         // One comparison for all of them: times zero, a number that is not finite is not zero.
         let mut taint = T::ZERO;
-        self.inputs.read(example, model.dim_in(), |_, x| {
-            taint += x * T::ZERO;
-        });
+        let features = 0..model.dim_in();
+        self.inputs
+            .read(example, model.dim_in(), features.clone(), |_, x| {
+                taint += x * T::ZERO;
+            });
         if taint != T::ZERO {
             let mut first = None;
-            self.inputs.read(example, model.dim_in(), |feature, x| {
-                if !x.is_finite() && first.is_none() {
-                    first = Some(feature);
-                }
-            });
+            self.inputs
+                .read(example, model.dim_in(), features, |feature, x| {
+                    if !x.is_finite() && first.is_none() {
+                        first = Some(feature);
+                    }
+                });
             let feature = first.unwrap_or(0);
             return Err(DataError::Input { example, feature });
         }
@@ -305,9 +314,15 @@ impl<'a, T: Scalar> Batch<'a, T> {
         }
     }
 
-    /// Writes the inputs of one example through `put`.
-    pub(crate) fn read_inputs(&self, model: &Model<'_>, example: usize, put: impl FnMut(usize, T)) {
-        self.inputs.read(example, model.dim_in(), put);
+    /// Writes the inputs of one example through `put`, each into its place.
+    pub(crate) fn read_inputs<P>(
+        &self,
+        model: &Model<'_>,
+        example: usize,
+        places: impl Iterator<Item = P>,
+        put: impl FnMut(P, T),
+    ) {
+        self.inputs.read(example, model.dim_in(), places, put);
     }
 
     /// The inputs of `count` examples from `first` on, where they are numbers that lie side by side and all examples take
@@ -321,24 +336,25 @@ impl<'a, T: Scalar> Batch<'a, T> {
         values.get(start..end)
     }
 
-    /// Writes the targets of one example, one value per output, through `put`.
-    pub(crate) fn read_targets(
+    /// Writes the targets of one example, one value per output, through `put`, each into its place.
+    pub(crate) fn read_targets<P>(
         &self,
         model: &Model<'_>,
         example: usize,
-        mut put: impl FnMut(usize, T),
+        places: impl Iterator<Item = P>,
+        mut put: impl FnMut(P, T),
     ) {
         match self.targets {
             Targets::Unlabelled => {}
             Targets::Values(values) => {
-                for (k, &t) in row(values, example, model.dim_out()).iter().enumerate() {
-                    put(k, t);
+                for (place, &t) in places.zip(row(values, example, model.dim_out())) {
+                    put(place, t);
                 }
             }
             Targets::Classes(classes) => {
                 let class = classes.get(example).map_or(0, |&class| usize::from(class));
-                for k in 0..model.dim_out() {
-                    put(k, if k == class { T::ONE } else { T::ZERO });
+                for (place, k) in places.zip(0..model.dim_out()) {
+                    put(place, if k == class { T::ONE } else { T::ZERO });
                 }
             }
         }

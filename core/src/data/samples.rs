@@ -45,11 +45,16 @@ impl<'a, R: Copy, T: Scalar> Samples<'a, R, T> {
 }
 
 impl<R: Copy + Into<i32>, T: Scalar> Samples<'_, R, T> {
-    pub(super) fn read(&self, example: usize, mut put: impl FnMut(usize, T)) {
+    pub(super) fn read<P>(
+        &self,
+        example: usize,
+        places: impl Iterator<Item = P>,
+        mut put: impl FnMut(P, T),
+    ) {
         let raw = row(self.raw, example, self.scale.len());
-        let features = raw.iter().zip(self.scale).zip(self.offset).enumerate();
-        for (i, ((&raw, &scale), &offset)) in features {
-            put(i, offset + scale * T::of_int(raw.into()));
+        let features = raw.iter().zip(self.scale).zip(self.offset);
+        for (place, ((&raw, &scale), &offset)) in places.zip(features) {
+            put(place, offset + scale * T::of_int(raw.into()));
         }
     }
 }

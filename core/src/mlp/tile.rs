@@ -74,11 +74,11 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         };
         self.admit(model, batch, index, total, |tile, lane, example| {
             if whole.is_none() {
-                let mut rows = tile.activations.iter_mut();
-                batch.read_inputs(model, example, |_, x| put(rows.next(), lane, x));
+                let rows = tile.activations.iter_mut();
+                batch.read_inputs(model, example, rows, |row, x| put(row, lane, x));
             }
-            let mut rows = tile.targets.iter_mut();
-            batch.read_targets(model, example, |_, t| put(rows.next(), lane, t));
+            let rows = tile.targets.iter_mut();
+            batch.read_targets(model, example, rows, |row, t| put(row, lane, t));
         });
         if let Some(numbers) = whole {
             let rows = self.activations.get_mut(..model.dim_in());
@@ -127,8 +127,8 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
         total: T,
     ) {
         self.admit(model, batch, index, total, |tile, lane, example| {
-            let mut rows = tile.targets.iter_mut();
-            batch.read_targets(model, example, |_, t| put(rows.next(), lane, t));
+            let rows = tile.targets.iter_mut();
+            batch.read_targets(model, example, rows, |row, t| put(row, lane, t));
         });
     }
 
@@ -372,8 +372,8 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
                 return;
             };
             rest = tail;
-            for (k, &value) in row.iter().enumerate() {
-                put(seeds.get_mut(k), lane, value);
+            for (seed, &value) in seeds.iter_mut().zip(row) {
+                put(seed, lane, value);
             }
         }
     }
@@ -683,8 +683,8 @@ impl<T: Scalar, const TILE: usize> Units<'_, T, TILE> {
     }
 }
 
-fn put<T, const TILE: usize>(row: Option<&mut [T; TILE]>, lane: usize, value: T) {
-    if let Some(slot) = row.and_then(|row| row.get_mut(lane)) {
+fn put<T, const TILE: usize>(row: &mut [T; TILE], lane: usize, value: T) {
+    if let Some(slot) = row.get_mut(lane) {
         *slot = value;
     }
 }

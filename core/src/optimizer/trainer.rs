@@ -587,21 +587,13 @@ fn copy_examples<'w, T: Scalar>(
     let inputs = arena.take(examples.saturating_mul(model.dim_in()));
     let targets = arena.take(examples.saturating_mul(outputs));
     let weights = arena.take(examples);
-    let put = |slice: &mut [T], at: usize, value: T| {
-        if let Some(slot) = slice.get_mut(at) {
-            *slot = value;
-        }
-    };
+    let (mut inputs, mut targets) = (inputs.iter_mut(), targets.iter_mut());
     for (example, weight) in weights.iter_mut().enumerate() {
         *weight = batch.weight(example);
-        let first = example.saturating_mul(model.dim_in());
-        batch.read_inputs(model, example, |i, x| {
-            put(inputs, first.saturating_add(i), x);
-        });
-        let first = example.saturating_mul(outputs);
-        batch.read_targets(model, example, |k, t| {
-            put(targets, first.saturating_add(k), t);
-        });
+        let places = inputs.by_ref().take(model.dim_in());
+        batch.read_inputs(model, example, places, |slot, x| *slot = x);
+        let places = targets.by_ref().take(outputs);
+        batch.read_targets(model, example, places, |slot, t| *slot = t);
     }
     arena.rest()
 }
