@@ -107,13 +107,13 @@ impl<T: Scalar, const TILE: usize> LinearOperator<T> for GradientCovariance<'_, 
             return;
         }
         let Forward {
-            mut tile,
+            tile,
             model,
             params,
-        } = self.examples.forward::<TILE>(Pass::Product, part);
-        tile.forward_tangent(&model, params, v);
-        let form = tile.seed_gradients(&model, self.along, &mut self.sum);
-        tile.backward(&model, params, out);
+        } = &mut self.examples.forward::<TILE>(Pass::Product, part);
+        tile.forward_tangent(model, **params, v);
+        let form = tile.seed_gradients(model, self.along, &mut self.sum);
+        tile.backward(model, **params, out);
         tile.add_forms(&form, quad);
     }
 }

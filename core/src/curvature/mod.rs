@@ -53,8 +53,8 @@ mod sealed {
     /// A tile of the examples after its forward pass, and the network that it went through.
     pub struct Forward<'a, T, const TILE: usize> {
         pub(super) tile: Tile<'a, T, TILE>,
-        pub(super) model: Model<'a>,
-        pub(super) params: Parameters<'a, T>,
+        pub(super) model: &'a Model<'a>,
+        pub(super) params: &'a Parameters<'a, T>,
     }
 
     /// What a curvature makes of a tile that has the tangents of a vector v.
@@ -142,7 +142,7 @@ impl<T: Scalar> sealed::Product<T> for Natural {
 /// H = QQᵀ at the outputs, a column for each of them.
 impl<T: Scalar> sealed::Columns<T> for Natural {
     fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE] {
-        forward.tile.seed_metric(&forward.model)
+        forward.tile.seed_metric(forward.model)
     }
 
     fn columns(model: &Model<'_>) -> usize {
@@ -150,7 +150,7 @@ impl<T: Scalar> sealed::Columns<T> for Natural {
     }
 
     fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, column: usize) {
-        forward.tile.seed_root(&forward.model, column);
+        forward.tile.seed_root(forward.model, column);
     }
 }
 
@@ -193,7 +193,7 @@ impl<T: Scalar> sealed::Columns<T> for Empirical {
         let mut sum = T::ZERO;
         forward
             .tile
-            .seed_gradients(&forward.model, T::ZERO, &mut sum)
+            .seed_gradients(forward.model, T::ZERO, &mut sum)
     }
 
     fn columns(_: &Model<'_>) -> usize {
@@ -201,7 +201,7 @@ impl<T: Scalar> sealed::Columns<T> for Empirical {
     }
 
     fn seed<const TILE: usize>(forward: &mut Forward<'_, T, TILE>, _: usize) {
-        forward.tile.seed_unscaled_residual(&forward.model);
+        forward.tile.seed_unscaled_residual(forward.model);
     }
 }
 
@@ -224,7 +224,7 @@ impl<T: Scalar> sealed::Product<T> for Newton {
             model,
             params,
         } = forward;
-        tile.backward_tangent(model, *params, v, structure, out, quad);
+        tile.backward_tangent(model, **params, v, structure, out, quad);
     }
 
     fn add_form<const TILE: usize>(
@@ -245,7 +245,7 @@ impl<T: Scalar, const TILE: usize> Forward<'_, T, TILE> {
             model,
             params,
         } = self;
-        tile.backward_structural(model, *params, structure, out, &mut form);
+        tile.backward_structural(model, **params, structure, out, &mut form);
         tile.add_forms(&form, quad);
     }
 }
@@ -339,28 +339,30 @@ impl<'a, T: Scalar> Examples<'a, T> {
     }
 
     fn forward<const TILE: usize>(&mut self, pass: Pass, index: usize) -> Forward<'_, T, TILE> {
-        let Self { model, params, .. } = *self;
-        let mut tile = Tile::carve(&model, pass, &mut *self.scratch);
-        let kept = Kept::tile(&mut *self.kept.memory, &model, index);
+        let (model, params) = (&self.model, &self.params);
+        let mut tile = Tile::carve(model, pass, &mut *self.scratch);
+        let kept = Kept::tile(&mut *self.kept.memory, model, index);
         let keeps = kept.is_some();
         if let Some(kept) = kept {
             tile = tile.on(kept);
         }
+        // In its place from here on: it is large.
+        let mut forward = Forward {
+            tile,
+            model,
+            params,
+        };
         let there = keeps && index < self.kept.tiles;
         let (batch, total) = (&self.batch, self.total);
-        forward_pass(&mut tile, &model, params, batch, index, total, there);
+        forward_pass(&mut forward.tile, model, *params, batch, index, total, there);
         if there {
-            self.restored = self.restored.saturating_add(tile.lanes());
+            self.restored = self.restored.saturating_add(forward.tile.lanes());
         } else if keeps {
             // Tiles are gone over in order.
             self.kept.tiles = index.saturating_add(1);
         }
-        self.loaded = self.loaded.saturating_add(tile.lanes());
-        Forward {
-            tile,
-            model,
-            params,
-        }
+        self.loaded = self.loaded.saturating_add(forward.tile.lanes());
+        forward
     }
 }
 
@@ -480,7 +482,7 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
         let mut forward = self.examples.forward(C::PASS, part);
         forward
             .tile
-            .forward_tangent(&forward.model, forward.params, v);
+            .forward_tangent(forward.model, *forward.params, v);
         forward
     }
 
@@ -498,7 +500,7 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
         reach: &mut T,
     ) {
         let mut forward = self.tangents(part, v);
-        forward.tile.raise_reach(&forward.model, reach);
+        forward.tile.raise_reach(forward.model, reach);
         C::add_form(&mut forward, v, spare, quad);
     }
 }
@@ -522,11 +524,11 @@ impl<T: Scalar, C: Factored<T>, const TILE: usize> CurvatureOperator<'_, T, C, T
         let mut forward = self.examples.forward::<TILE>(C::COLUMN_PASS, index);
         C::seed(&mut forward, column);
         let Forward {
-            mut tile,
+            tile,
             model,
             params,
-        } = forward;
-        tile.backward_squared(&model, params, out);
+        } = &mut forward;
+        tile.backward_squared(model, **params, out);
     }
 
     /// The diagonal, into `out` `[P]`.
@@ -544,17 +546,17 @@ impl<T: Scalar, const TILE: usize> Fisher<'_, T, TILE> {
     /// Cost: [`Pass::Product`] per example, which is that of two R-operators and a forward pass.
     pub(crate) fn add_gram_part(&mut self, part: usize, v: &[T], w: &[T], gram: &mut [T; 3]) {
         let Forward {
-            mut tile,
+            tile,
             model,
             params,
-        } = self.tangents(part, v);
+        } = &mut self.tangents(part, v);
         let [vv, vw, ww] = gram;
-        let form = tile.seed_metric(&model);
+        let form = tile.seed_metric(model);
         tile.add_forms(&form, vv);
         // The seeds of v are still there when the tangents of w are.
-        tile.forward_tangent(&model, params, w);
-        tile.add_seeds_along(&model, vw);
-        let form = tile.seed_metric(&model);
+        tile.forward_tangent(model, **params, w);
+        tile.add_seeds_along(model, vw);
+        let form = tile.seed_metric(model);
         tile.add_forms(&form, ww);
     }
 }

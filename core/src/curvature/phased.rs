@@ -223,19 +223,19 @@ impl<T: Scalar, C: Factored<T>, const TILE: usize> PhasedTile<'_, T, C, TILE> {
             total,
             structure,
             ..
-        } = self.phased;
-        let mut tile = Tile::carve(&model, C::PASS, &mut *scratch.0).on(&mut *self.activations);
+        } = &self.phased;
+        let mut tile = Tile::carve(model, C::PASS, &mut *scratch.0).on(&mut *self.activations);
         forward_pass(
             &mut tile,
-            &model,
-            params,
-            &batch,
+            model,
+            *params,
+            batch,
             self.index,
-            total,
+            *total,
             self.passed,
         );
         self.passed = true;
-        tile.forward_tangent(&model, params, v);
+        tile.forward_tangent(model, *params, v);
         let mut forward = Forward {
             tile,
             model,
@@ -253,7 +253,7 @@ impl<T: Scalar, C: Factored<T>, const TILE: usize> PhasedTile<'_, T, C, TILE> {
                 kernels::copy(seeds, place);
             }
         };
-        tile.backward_structural_showing(&model, params, structure, &mut self.form, show);
+        tile.backward_structural_showing(model, *params, *structure, &mut self.form, show);
     }
 
     /// Adds the tile's share of vᵀCv to `quad`, example by example. The bits of a whole product take the tiles in order.
