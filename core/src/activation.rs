@@ -91,10 +91,15 @@ impl Activation {
     pub(crate) fn scale_by_slope<T: Scalar>(self, values: &[T], out: &mut [T]) {
         // Which one it is asked once, not for every number: some have a slope of two operations.
         match self {
-            Self::Tanh => scale(out, values, |a| Self::Tanh.slope(a)),
-            Self::Logistic => scale(out, values, |a| Self::Logistic.slope(a)),
-            Self::Relu => scale(out, values, |a| Self::Relu.slope(a)),
-            Self::Softplus => scale(out, values, |a| Self::Softplus.slope(a)),
+            Self::Tanh => scale(out, values, |x, a| x * Self::Tanh.slope(a)),
+            Self::Logistic => scale(out, values, |x, a| x * Self::Logistic.slope(a)),
+            // A number is its own product with 1.
+            Self::Relu => scale(
+                out,
+                values,
+                |x, a| if a > T::ZERO { x } else { x * T::ZERO },
+            ),
+            Self::Softplus => scale(out, values, |x, a| x * Self::Softplus.slope(a)),
             Self::Identity => {}
         }
     }
@@ -143,10 +148,10 @@ fn map<T: Scalar>(values: &mut [T], f: impl Fn(T) -> T) {
     }
 }
 
-/// x ← f(a) x.
-fn scale<T: Scalar>(out: &mut [T], values: &[T], f: impl Fn(T) -> T) {
+/// x ← f(x, a).
+fn scale<T: Scalar>(out: &mut [T], values: &[T], f: impl Fn(T, T) -> T) {
     for (x, &a) in out.iter_mut().zip(values) {
-        *x *= f(a);
+        *x = f(*x, a);
     }
 }
 
