@@ -118,23 +118,20 @@ pub(crate) struct Layers<'a, T> {
     first: usize,
 }
 
-impl<'a, T> Layers<'a, T> {
-    fn layer(index: usize, fan_in: usize, fan_out: usize, layer: &'a [T]) -> Layer<'a, T> {
-        let (weights, bias) = layer
-            .split_at_checked(fan_in.saturating_mul(fan_out))
-            .unwrap_or((&[], &[]));
-        Layer {
-            index,
-            fan_in,
-            fan_out,
-            weights,
-            bias,
-        }
-    }
+/// The number of weights of a layer of a plan, whose sizes do not leave the address space: not a product that looks
+/// whether they do, for each layer of each pass.
+#[inline]
+fn weights_len(fan_in: usize, fan_out: usize) -> usize {
+    fan_in.wrapping_mul(fan_out)
 }
 
-fn layer_len(fan_in: usize, fan_out: usize) -> usize {
-    fan_in.saturating_add(1).saturating_mul(fan_out)
+/// All but the last `len` elements, and those.
+fn split_end<T>(slice: &[T], len: usize) -> Option<(&[T], &[T])> {
+    slice.split_at_checked(slice.len().checked_sub(len)?)
+}
+
+fn split_end_mut<T>(slice: &mut [T], len: usize) -> Option<(&mut [T], &mut [T])> {
+    slice.split_at_mut_checked(slice.len().checked_sub(len)?)
 }
 
 impl<'a, T> Iterator for Layers<'a, T> {
@@ -159,11 +156,18 @@ impl<'a, T> Iterator for Layers<'a, T> {
         } else {
             above
         };
-        let (layer, tail) = run.split_at_checked(layer_len(*fan_in, *fan_out))?;
+        let (weights, tail) = run.split_at_checked(weights_len(*fan_in, *fan_out))?;
+        let (bias, tail) = tail.split_at_checked(*fan_out)?;
         *run = tail;
         let index = self.first;
         (self.widths, self.first) = (rest, index.saturating_add(1));
-        Some(Self::layer(index, *fan_in, *fan_out, layer))
+        Some(Layer {
+            index,
+            fan_in: *fan_in,
+            fan_out: *fan_out,
+            weights,
+            bias,
+        })
     }
 }
 
@@ -187,30 +191,24 @@ impl<T> DoubleEndedIterator for Layers<'_, T> {
         } else {
             below
         };
-        let start = run.len().checked_sub(layer_len(*fan_in, *fan_out))?;
-        let (head, layer) = run.split_at_checked(start)?;
+        let (head, bias) = split_end(run, *fan_out)?;
+        let (head, weights) = split_end(head, weights_len(*fan_in, *fan_out))?;
         *run = head;
         let index = self.first.saturating_add(rest.len()).saturating_sub(1);
         self.widths = rest;
-        Some(Self::layer(index, *fan_in, *fan_out, layer))
+        Some(Layer {
+            index,
+            fan_in: *fan_in,
+            fan_out: *fan_out,
+            weights,
+            bias,
+        })
     }
 }
 
 pub(crate) struct LayersMut<'a, T> {
     widths: &'a [usize],
     vector: &'a mut [T],
-}
-
-impl<'a, T> LayersMut<'a, T> {
-    fn layer(fan_in: usize, fan_out: usize, layer: &'a mut [T]) -> Option<LayerMut<'a, T>> {
-        let (weights, bias) = layer.split_at_mut_checked(fan_in.saturating_mul(fan_out))?;
-        Some(LayerMut {
-            fan_in,
-            fan_out,
-            weights,
-            bias,
-        })
-    }
 }
 
 impl<'a, T> Iterator for LayersMut<'a, T> {
@@ -223,10 +221,16 @@ impl<'a, T> Iterator for LayersMut<'a, T> {
         let [fan_out, ..] = rest else {
             return None;
         };
-        let (layer, tail) =
-            core::mem::take(&mut self.vector).split_at_mut_checked(layer_len(*fan_in, *fan_out))?;
+        let vector = core::mem::take(&mut self.vector);
+        let (weights, tail) = vector.split_at_mut_checked(weights_len(*fan_in, *fan_out))?;
+        let (bias, tail) = tail.split_at_mut_checked(*fan_out)?;
         (self.widths, self.vector) = (rest, tail);
-        Self::layer(*fan_in, *fan_out, layer)
+        Some(LayerMut {
+            fan_in: *fan_in,
+            fan_out: *fan_out,
+            weights,
+            bias,
+        })
     }
 }
 
@@ -239,9 +243,14 @@ impl<T> DoubleEndedIterator for LayersMut<'_, T> {
             return None;
         };
         let vector = core::mem::take(&mut self.vector);
-        let start = vector.len().checked_sub(layer_len(*fan_in, *fan_out))?;
-        let (head, layer) = vector.split_at_mut_checked(start)?;
+        let (head, bias) = split_end_mut(vector, *fan_out)?;
+        let (head, weights) = split_end_mut(head, weights_len(*fan_in, *fan_out))?;
         (self.widths, self.vector) = (rest, head);
-        Self::layer(*fan_in, *fan_out, layer)
+        Some(LayerMut {
+            fan_in: *fan_in,
+            fan_out: *fan_out,
+            weights,
+            bias,
+        })
     }
 }
