@@ -223,13 +223,13 @@ impl<'a, T: Scalar> Batch<'a, T> {
         if weight == T::ZERO {
             return Ok(weight);
         }
-        // One comparison for all of them: times zero, a number that is not finite is not zero.
         let mut taint = T::ZERO;
         let features = 0..model.dim_in();
         self.inputs
             .read(example, model.dim_in(), features.clone(), |_, x| {
                 taint += x * T::ZERO;
             });
+        // One comparison for all of them: times zero, a number that is not finite is not zero.
         if taint != T::ZERO {
             let mut first = None;
             self.inputs
@@ -270,7 +270,13 @@ impl<'a, T: Scalar> Batch<'a, T> {
                 let values = row(values, example, model.dim_out());
                 let probability = |t: &T| *t >= T::ZERO && *t <= T::ONE;
                 let good = match likelihood {
-                    Likelihood::Gaussian => values.iter().all(|t| t.is_finite()),
+                    Likelihood::Gaussian => {
+                        let mut taint = T::ZERO;
+                        for &t in values {
+                            taint += t * T::ZERO;
+                        }
+                        taint == T::ZERO
+                    }
                     Likelihood::Bernoulli => values.iter().all(probability),
                     Likelihood::Categorical => {
                         let mut sum = T::ZERO;
