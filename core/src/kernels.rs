@@ -37,8 +37,11 @@ const ROWS: usize = 4;
 /// The lanes up to which rows are worked on together; from [`MANY`] on, a host's, the kernels are those of `wide`.
 const FEW: usize = 4;
 
-/// Whether there is an operating system: then one example, too, is worked on by whole vectors. A core of bare metal has none.
-const HOSTED: bool = !cfg!(target_os = "none");
+/// Whether this is a single example on a machine with an operating system: it, too, is worked on by whole vectors there. A
+/// core of bare metal has none.
+const fn alone<const TILE: usize>() -> bool {
+    TILE == 1 && !cfg!(target_os = "none")
+}
 
 /// The first `ROWS` rows of a matrix, if there are as many, and the rest.
 fn split_rows<T>(matrix: &[T], width: usize) -> Option<([&[T]; ROWS], &[T])> {
@@ -56,6 +59,50 @@ fn split_rows_mut<T>(matrix: &mut [T], width: usize) -> Option<([&mut [T]; ROWS]
     let (c, rest) = rest.split_at_mut_checked(width)?;
     let (d, rest) = rest.split_at_mut_checked(width)?;
     Some(([a, b, c, d], rest))
+}
+
+/// The columns of some rows, `N` at a time, and those that are left over, one at a time.
+#[expect(
+    clippy::inline_always,
+    reason = "iterators over five slices are for registers, not for memory"
+)]
+#[inline(always)]
+fn columns<T, const N: usize>(
+    [a, b, c, d]: [&[T]; ROWS],
+) -> (
+    impl Iterator<Item = [&[T; N]; ROWS]>,
+    impl Iterator<Item = [&T; ROWS]>,
+) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks(), b.as_chunks());
+    let ((c, c_rest), (d, d_rest)) = (c.as_chunks(), d.as_chunks());
+    let whole = a.iter().zip(b).zip(c).zip(d);
+    let rest = a_rest.iter().zip(b_rest).zip(c_rest).zip(d_rest);
+    (
+        whole.map(|(((a, b), c), d)| [a, b, c, d]),
+        rest.map(|(((a, b), c), d)| [a, b, c, d]),
+    )
+}
+
+/// The same of rows that are written.
+#[expect(
+    clippy::inline_always,
+    reason = "iterators over five slices are for registers, not for memory"
+)]
+#[inline(always)]
+fn columns_mut<T, const N: usize>(
+    [a, b, c, d]: [&mut [T]; ROWS],
+) -> (
+    impl Iterator<Item = [&mut [T; N]; ROWS]>,
+    impl Iterator<Item = [&mut T; ROWS]>,
+) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks_mut(), b.as_chunks_mut());
+    let ((c, c_rest), (d, d_rest)) = (c.as_chunks_mut(), d.as_chunks_mut());
+    let whole = a.iter_mut().zip(b).zip(c).zip(d);
+    let rest = a_rest.iter_mut().zip(b_rest).zip(c_rest).zip(d_rest);
+    (
+        whole.map(|(((a, b), c), d)| [a, b, c, d]),
+        rest.map(|(((a, b), c), d)| [a, b, c, d]),
+    )
 }
 
 /// sum += w a, lane by lane.
@@ -107,10 +154,13 @@ pub(crate) fn affine<T: Scalar, const TILE: usize>(
     input: &[[T; TILE]],
     out: &mut [[T; TILE]],
 ) {
-    for (z, &b) in out.iter_mut().zip(bias) {
-        *z = [b; TILE];
+    if TILE >= MANY || alone::<TILE>() {
+        for (z, &b) in out.iter_mut().zip(bias) {
+            *z = [b; TILE];
+        }
+        return add_product(weights, input, out);
     }
-    add_product(weights, input, out);
+    add_products(weights, bias, input, out);
 }
 
 /// z += W a, the sum starting from what `out` holds.
@@ -122,33 +172,40 @@ pub(crate) fn add_product<T: Scalar, const TILE: usize>(
     if TILE >= MANY {
         return wide::add_product(weights, input, out);
     }
-    let mut rest = weights;
-    let mut single = out;
-    if TILE == 1 && HOSTED && input.len() >= wide::COLUMNS {
-        let (weights, left) =
-            single::add_product(rest, input.as_flattened(), single.as_flattened_mut());
-        (rest, single) = (weights, left.as_chunks_mut().0);
+    let (mut weights, mut out) = (weights, out);
+    if alone::<TILE>() && input.len() >= wide::COLUMNS {
+        let (rest, left) =
+            single::add_product(weights, input.as_flattened(), out.as_flattened_mut());
+        (weights, out) = (rest, left.as_chunks_mut().0);
     }
+    add_products(weights, &[], input, out);
+}
+
+/// Both of them, for few lanes: a sum starts from the bias, or from what `out` holds where there is none.
+fn add_products<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    bias: &[T],
+    input: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+) {
+    let (mut rest, mut bias) = (weights, bias);
+    let mut single = out;
     if TILE <= FEW {
         let (blocks, remainder) = single.as_chunks_mut::<ROWS>();
+        let (biases, last) = bias.as_chunks::<ROWS>();
+        let mut biases = biases.iter();
         for block in blocks {
-            let Some(([w0, w1, w2, w3], tail)) = split_rows(rest, input.len()) else {
+            let Some((rows, tail)) = rest.split_at_checked(input.len().saturating_mul(ROWS)) else {
                 return;
             };
             rest = tail;
-            let [mut z0, mut z1, mut z2, mut z3] = *block;
-            for ((((w0, w1), w2), w3), a) in w0.iter().zip(w1).zip(w2).zip(w3).zip(input) {
-                multiply_add(*w0, a, &mut z0);
-                multiply_add(*w1, a, &mut z1);
-                multiply_add(*w2, a, &mut z2);
-                multiply_add(*w3, a, &mut z3);
-            }
-            *block = [z0, z1, z2, z3];
+            add_products_of_block(rows, biases.next(), input, block);
         }
-        single = remainder;
+        (single, bias) = (remainder, last);
     }
+    let mut bias = bias.iter();
     for (w, z) in rows(rest, input.len()).zip(single) {
-        let mut sum = *z;
+        let mut sum = bias.next().map_or(*z, |&b| [b; TILE]);
         for (&w, a) in w.iter().zip(input) {
             multiply_add(w, a, &mut sum);
         }
@@ -156,7 +213,76 @@ pub(crate) fn add_product<T: Scalar, const TILE: usize>(
     }
 }
 
-/// s += Wᵀ δ: `out[i] += Σₒ W[o][i] δ[o]`, o in order.
+/// The same for a block of rows. As this is a function of its own, its pointers have all registers, and what goes from block
+/// to block has none.
+#[inline(never)]
+fn add_products_of_block<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    bias: Option<&[T; ROWS]>,
+    input: &[[T; TILE]],
+    out: &mut [[T; TILE]; ROWS],
+) {
+    let Some((rows, _)) = split_rows(weights, input.len()) else {
+        return;
+    };
+    let mut sums = match bias {
+        Some(&[b0, b1, b2, b3]) => [[b0; TILE], [b1; TILE], [b2; TILE], [b3; TILE]],
+        None => *out,
+    };
+    // One lane: four columns at a time.
+    if let [z0, z1, z2, z3] = sums.as_flattened_mut() {
+        let (whole, rest) = columns(rows);
+        let (inputs, _) = input.as_flattened().as_chunks::<4>();
+        for ([w0, w1, w2, w3], a) in whole.zip(inputs) {
+            *z0 = add_inner(w0, a, *z0);
+            *z1 = add_inner(w1, a, *z1);
+            *z2 = add_inner(w2, a, *z2);
+            *z3 = add_inner(w3, a, *z3);
+        }
+        let (_, inputs) = input.as_chunks::<4>();
+        for (w, a) in rest.zip(inputs) {
+            multiply_add_column(w, a, &mut sums);
+        }
+    } else {
+        let [w0, w1, w2, w3] = rows;
+        for ((((w0, w1), w2), w3), a) in w0.iter().zip(w1).zip(w2).zip(w3).zip(input) {
+            multiply_add_column([w0, w1, w2, w3], a, &mut sums);
+        }
+    }
+    *out = sums;
+}
+
+/// sums += w a for a column of some rows.
+#[expect(
+    clippy::inline_always,
+    reason = "the sums stay in registers from column to column, for size too"
+)]
+#[inline(always)]
+fn multiply_add_column<T: Scalar, const TILE: usize>(
+    [w0, w1, w2, w3]: [&T; ROWS],
+    a: &[T; TILE],
+    [z0, z1, z2, z3]: &mut [[T; TILE]; ROWS],
+) {
+    multiply_add(*w0, a, z0);
+    multiply_add(*w1, a, z1);
+    multiply_add(*w2, a, z2);
+    multiply_add(*w3, a, z3);
+}
+
+/// s = Wᵀ δ: `out[i] = Σₒ W[o][i] δ[o]`, o in order, from 0 on.
+pub(crate) fn transposed<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    seeds: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+) {
+    if TILE >= MANY || alone::<TILE>() {
+        fill([T::ZERO; TILE], out);
+        return add_transposed(weights, seeds, out);
+    }
+    transposed_from(weights, seeds, out, |_| [T::ZERO; TILE]);
+}
+
+/// s += Wᵀ δ, the sum starting from what `out` holds.
 pub(crate) fn add_transposed<T: Scalar, const TILE: usize>(
     weights: &[T],
     seeds: &[[T; TILE]],
@@ -165,34 +291,42 @@ pub(crate) fn add_transposed<T: Scalar, const TILE: usize>(
     if TILE >= MANY {
         return wide::add_transposed(weights, seeds, out);
     }
-    if TILE == 1 && HOSTED {
+    if alone::<TILE>() {
         return single::add_transposed(weights, seeds.as_flattened(), out.as_flattened_mut());
     }
-    let mut rest = weights;
-    let mut single = seeds;
-    if TILE <= FEW {
-        let (blocks, remainder) = single.as_chunks::<ROWS>();
-        for [s0, s1, s2, s3] in blocks {
-            let Some(([w0, w1, w2, w3], tail)) = split_rows(rest, out.len()) else {
-                return;
+    transposed_from(weights, seeds, out, |row| *row);
+}
+
+/// Both of them, for few lanes. Some columns at a time, whose sums stay in registers from row to row.
+fn transposed_from<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    seeds: &[[T; TILE]],
+    out: &mut [[T; TILE]],
+    start: impl Fn(&[T; TILE]) -> [T; TILE],
+) {
+    let width = out.len();
+    let (blocks, single) = out.as_chunks_mut::<ROWS>();
+    let last = blocks.len().saturating_mul(ROWS);
+    for (column, block) in blocks.iter_mut().enumerate() {
+        let [s0, s1, s2, s3] = &*block;
+        let mut sums = [start(s0), start(s1), start(s2), start(s3)];
+        for (w, seed) in rows(weights, width).zip(seeds) {
+            let Some([w0, w1, w2, w3]) = w.as_chunks().0.get(column) else {
+                break;
             };
-            rest = tail;
-            let columns = w0.iter().zip(w1).zip(w2).zip(w3).zip(out.iter_mut());
-            for ((((w0, w1), w2), w3), sum) in columns {
-                let mut s = *sum;
-                multiply_add(*w0, s0, &mut s);
-                multiply_add(*w1, s1, &mut s);
-                multiply_add(*w2, s2, &mut s);
-                multiply_add(*w3, s3, &mut s);
-                *sum = s;
-            }
+            multiply_add_column([w0, w1, w2, w3], seed, &mut sums);
         }
-        single = remainder;
+        *block = sums;
     }
-    for (w, seed) in rows(rest, out.len()).zip(single) {
-        for (&w, sum) in w.iter().zip(out.iter_mut()) {
-            multiply_add(w, seed, sum);
+    for (column, sum) in (last..width).zip(single) {
+        let mut s = start(sum);
+        for (w, seed) in rows(weights, width).zip(seeds) {
+            let Some(&w) = w.get(column) else {
+                break;
+            };
+            multiply_add(w, seed, &mut s);
         }
+        *sum = s;
     }
 }
 
@@ -209,45 +343,97 @@ pub(crate) fn add_outer<T: Scalar, const TILE: usize>(
     if TILE >= MANY {
         return wide::add_outer(seeds, input, lanes, weights, bias);
     }
-    for (seed, b) in seeds.iter().zip(bias) {
-        for &s in seed.iter().take(lanes) {
+    if alone::<TILE>() && lanes == TILE {
+        for (b, &s) in bias.iter_mut().zip(seeds.as_flattened()) {
             *b += s;
         }
-    }
-    if TILE == 1 && HOSTED && lanes == TILE {
         return single::add_outer(seeds.as_flattened(), input.as_flattened(), weights);
     }
-    let mut rest = weights;
+    let (mut rest, mut bias) = (weights, bias);
     let mut single = seeds;
     if TILE <= FEW && lanes == TILE {
         let (blocks, remainder) = single.as_chunks::<ROWS>();
-        for [s0, s1, s2, s3] in blocks {
-            let Some(([w0, w1, w2, w3], tail)) = split_rows_mut(rest, input.len()) else {
+        let (biases, last) = bias.as_chunks_mut::<ROWS>();
+        for (block, bias) in blocks.iter().zip(biases) {
+            let rows = input.len().saturating_mul(ROWS);
+            let Some((rows, tail)) = rest.split_at_mut_checked(rows) else {
                 return;
             };
             rest = tail;
-            for ((((w0, w1), w2), w3), a) in w0.iter_mut().zip(w1).zip(w2).zip(w3).zip(input) {
-                *w0 = add_inner(s0, a, *w0);
-                *w1 = add_inner(s1, a, *w1);
-                *w2 = add_inner(s2, a, *w2);
-                *w3 = add_inner(s3, a, *w3);
-            }
+            add_outer_of_block(block, input, rows, bias);
         }
-        single = remainder;
+        (single, bias) = (remainder, last);
     }
-    for seed in single {
+    for (seed, b) in single.iter().zip(bias) {
         let Some((w, tail)) = rest.split_at_mut_checked(input.len()) else {
             return;
         };
         rest = tail;
+        for &s in seed.iter().take(lanes) {
+            *b += s;
+        }
         for (w, a) in w.iter_mut().zip(input) {
-            let mut sum = *w;
-            for (&s, &a) in seed.iter().zip(a).take(lanes) {
-                sum += s * a;
-            }
-            *w = sum;
+            let pairs = seed.iter().zip(a).take(lanes);
+            *w = if lanes == TILE {
+                add_inner(seed, a, *w)
+            } else {
+                pairs.fold(*w, |sum, (&s, &a)| sum + s * a)
+            };
         }
     }
+}
+
+/// The same for a block of rows and all lanes, a function of its own as [`add_products_of_block`] is.
+#[inline(never)]
+fn add_outer_of_block<T: Scalar, const TILE: usize>(
+    seeds: &[[T; TILE]; ROWS],
+    input: &[[T; TILE]],
+    weights: &mut [T],
+    bias: &mut [T; ROWS],
+) {
+    let Some((rows, _)) = split_rows_mut(weights, input.len()) else {
+        return;
+    };
+    for (b, seed) in bias.iter_mut().zip(seeds) {
+        *b = seed.iter().fold(*b, |b, &s| b + s);
+    }
+    let seeds = *seeds;
+    if let &[s0, s1, s2, s3] = seeds.as_flattened() {
+        let (whole, rest) = columns_mut(rows);
+        let (inputs, _) = input.as_flattened().as_chunks::<4>();
+        for ([w0, w1, w2, w3], a) in whole.zip(inputs) {
+            multiply_add(s0, a, w0);
+            multiply_add(s1, a, w1);
+            multiply_add(s2, a, w2);
+            multiply_add(s3, a, w3);
+        }
+        let (_, inputs) = input.as_chunks::<4>();
+        for (w, a) in rest.zip(inputs) {
+            add_outer_column(&seeds, a, w);
+        }
+    } else {
+        let [w0, w1, w2, w3] = rows;
+        for ((((w0, w1), w2), w3), a) in w0.iter_mut().zip(w1).zip(w2).zip(w3).zip(input) {
+            add_outer_column(&seeds, a, [w0, w1, w2, w3]);
+        }
+    }
+}
+
+/// w += s · a for a column of some rows, lane after lane.
+#[expect(
+    clippy::inline_always,
+    reason = "the seeds stay in registers from column to column, for size too"
+)]
+#[inline(always)]
+fn add_outer_column<T: Scalar, const TILE: usize>(
+    [s0, s1, s2, s3]: &[[T; TILE]; ROWS],
+    a: &[T; TILE],
+    [w0, w1, w2, w3]: [&mut T; ROWS],
+) {
+    *w0 = add_inner(s0, a, *w0);
+    *w1 = add_inner(s1, a, *w1);
+    *w2 = add_inner(s2, a, *w2);
+    *w3 = add_inner(s3, a, *w3);
 }
 
 /// sum + s · a, lane after lane.

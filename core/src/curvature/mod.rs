@@ -354,7 +354,15 @@ impl<'a, T: Scalar> Examples<'a, T> {
         };
         let there = keeps && index < self.kept.tiles;
         let (batch, total) = (&self.batch, self.total);
-        forward_pass(&mut forward.tile, model, *params, batch, index, total, there);
+        forward_pass(
+            &mut forward.tile,
+            model,
+            *params,
+            batch,
+            index,
+            total,
+            there,
+        );
         if there {
             self.restored = self.restored.saturating_add(forward.tile.lanes());
         } else if keeps {

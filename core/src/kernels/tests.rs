@@ -87,20 +87,23 @@ fn products<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize) {
     assert_eq!(bits(out.as_flattened()), naive, "W a + b: {case}");
 
     let mut below = draws.rows::<T, TILE>(fan_in);
-    let mut naive = below.clone();
-    for (i, row) in naive.iter_mut().enumerate() {
-        for (o, seed) in seeds.iter().enumerate() {
-            for lane in 0..TILE {
-                row[lane] += weights[o * fan_in + i] * seed[lane];
+    let add_to = |mut naive: Vec<[T; TILE]>| {
+        for (i, row) in naive.iter_mut().enumerate() {
+            for (o, seed) in seeds.iter().enumerate() {
+                for lane in 0..TILE {
+                    row[lane] += weights[o * fan_in + i] * seed[lane];
+                }
             }
         }
-    }
+        bits(naive.as_flattened())
+    };
+    let naive = add_to(below.clone());
     add_transposed(&weights, &seeds, &mut below);
-    assert_eq!(
-        bits(below.as_flattened()),
-        bits(naive.as_flattened()),
-        "Wᵀ δ: {case}"
-    );
+    assert_eq!(bits(below.as_flattened()), naive, "s + Wᵀ δ: {case}");
+
+    let naive = add_to(vec![[T::ZERO; TILE]; fan_in]);
+    transposed(&weights, &seeds, &mut below);
+    assert_eq!(bits(below.as_flattened()), naive, "Wᵀ δ: {case}");
 }
 
 /// Examples as they lie in memory, into lanes.

@@ -515,8 +515,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             if layer.index > model.first_trained() {
                 let activation = model.activation(layer.index.saturating_sub(1));
                 let below = lower.get_mut(..layer.fan_in).unwrap_or(&mut []);
-                kernels::fill([T::ZERO; TILE], below);
-                kernels::add_transposed(layer.weights, seeds, below);
+                kernels::transposed(layer.weights, seeds, below);
                 activation.scale_by_slope(input.as_flattened(), below.as_flattened_mut());
                 let units = Units {
                     activation,
@@ -589,17 +588,17 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
 
             let below = lower.get_mut(..fan_in).unwrap_or(&mut []);
             let r_below = r_lower.get_mut(..fan_in).unwrap_or(&mut []);
-            kernels::fill([T::ZERO; TILE], r_below);
             if let Some(tangent) = tangent {
-                kernels::add_transposed(tangent.weights, seeds, r_below);
+                kernels::transposed(tangent.weights, seeds, r_below);
                 for (lane, form) in form.iter_mut().enumerate().take(lanes) {
                     let along = inner(r_below, value_tangent, lane);
                     *form += along + along;
                 }
+                kernels::add_transposed(layer.weights, r_seeds, r_below);
+            } else {
+                kernels::transposed(layer.weights, r_seeds, r_below);
             }
-            kernels::add_transposed(layer.weights, r_seeds, r_below);
-            kernels::fill([T::ZERO; TILE], below);
-            kernels::add_transposed(layer.weights, seeds, below);
+            kernels::transposed(layer.weights, seeds, below);
             let rows = below.iter_mut().zip(&mut *r_below);
             let rows = rows.zip(value).zip(pre_tangent);
             for (((s, rs), a), rz) in rows {
