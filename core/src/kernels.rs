@@ -213,8 +213,8 @@ fn add_products<T: Scalar, const TILE: usize>(
     }
 }
 
-/// The same for a block of rows. As this is a function of its own, its pointers have all registers, and what goes from block
-/// to block has none.
+/// The same for a block of rows. As this is a function of its own, its pointers have all registers, and what goes from
+/// block to block has none.
 #[inline(never)]
 fn add_products_of_block<T: Scalar, const TILE: usize>(
     weights: &[T],
