@@ -244,12 +244,32 @@ fn add_products_of_block<T: Scalar, const TILE: usize>(
             multiply_add_column(w, a, &mut sums);
         }
     } else {
-        let [w0, w1, w2, w3] = rows;
-        for ((((w0, w1), w2), w3), a) in w0.iter().zip(w1).zip(w2).zip(w3).zip(input) {
-            multiply_add_column([w0, w1, w2, w3], a, &mut sums);
+        let (pairs, rest) = columns(rows);
+        let (inputs, odd) = input.as_chunks();
+        let mut pairs = pairs.zip(inputs);
+        // Two pairs each time round, with a look between them at whether there is another: without it a compiler takes
+        // the loads of both at once, for which there are not enough registers.
+        while let Some((w, a)) = pairs.next() {
+            multiply_add_pair(w, a, &mut sums);
+            let Some((w, a)) = pairs.next() else { break };
+            multiply_add_pair(w, a, &mut sums);
+        }
+        if let Some((w, a)) = rest.zip(odd).next() {
+            multiply_add_column(w, a, &mut sums);
         }
     }
     *out = sums;
+}
+
+#[expect(clippy::inline_always, reason = "as for a column")]
+#[inline(always)]
+fn multiply_add_pair<T: Scalar, const TILE: usize>(
+    [[w0, v0], [w1, v1], [w2, v2], [w3, v3]]: [&[T; 2]; ROWS],
+    [a0, a1]: &[[T; TILE]; 2],
+    sums: &mut [[T; TILE]; ROWS],
+) {
+    multiply_add_column([w0, w1, w2, w3], a0, sums);
+    multiply_add_column([v0, v1, v2, v3], a1, sums);
 }
 
 /// sums += w a for a column of some rows.
@@ -412,11 +432,29 @@ fn add_outer_of_block<T: Scalar, const TILE: usize>(
             add_outer_column(&seeds, a, w);
         }
     } else {
-        let [w0, w1, w2, w3] = rows;
-        for ((((w0, w1), w2), w3), a) in w0.iter_mut().zip(w1).zip(w2).zip(w3).zip(input) {
-            add_outer_column(&seeds, a, [w0, w1, w2, w3]);
+        let (pairs, rest) = columns_mut(rows);
+        let (inputs, odd) = input.as_chunks();
+        let mut pairs = pairs.zip(inputs);
+        while let Some((w, a)) = pairs.next() {
+            add_outer_pair_of_columns(&seeds, a, w);
+            let Some((w, a)) = pairs.next() else { break };
+            add_outer_pair_of_columns(&seeds, a, w);
+        }
+        if let Some((w, a)) = rest.zip(odd).next() {
+            add_outer_column(&seeds, a, w);
         }
     }
+}
+
+#[expect(clippy::inline_always, reason = "as for a column")]
+#[inline(always)]
+fn add_outer_pair_of_columns<T: Scalar, const TILE: usize>(
+    seeds: &[[T; TILE]; ROWS],
+    [a0, a1]: &[[T; TILE]; 2],
+    [[w0, v0], [w1, v1], [w2, v2], [w3, v3]]: [&mut [T; 2]; ROWS],
+) {
+    add_outer_column(seeds, a0, [w0, w1, w2, w3]);
+    add_outer_column(seeds, a1, [v0, v1, v2, v3]);
 }
 
 /// w += s · a for a column of some rows, lane after lane.
