@@ -9,12 +9,17 @@
 //! through the logarithms of both, by least squares: 1 where the time is in proportion.
 
 mod harness;
+mod timing;
 
-use harness::{Row, passes, real};
+use harness::{Case, Row, name, passes, real};
+use timing::median;
 
 /// Networks w-w-w of so many units, from some 10² to 10⁶ parameters, and their batch.
 const SIDES: [usize; 9] = [7, 12, 22, 40, 70, 126, 224, 398, 707];
 const BATCH: usize = 32;
+
+/// The network of which a product has next to nothing to do.
+const LEAST: [usize; 3] = [8, 16, 4];
 
 /// Batches of a network of 2,410 parameters.
 const WIDTHS: [usize; 3] = [64, 32, 10];
@@ -28,7 +33,7 @@ fn main() {
         println!("against,size,microseconds,gflops");
         for (against, points) in [("parameters", &by_params[..]), ("batch", &by_batch[..])] {
             for (size, row) in points {
-                let (time, rate) = (row.seconds * 1e6, row.flops / row.seconds * 1e-9);
+                let (time, rate) = (row.measured * 1e6, row.flops / row.measured * 1e-9);
                 println!("{against},{size},{time:.4},{rate:.2}");
             }
         }
@@ -37,26 +42,27 @@ fn main() {
     let from_a_tile_on = BATCHES.partition_point(|&batch| batch < 32);
     let (_, whole) = by_batch.split_at(from_a_tile_on);
     println!("parameters, batch {BATCH}: slope {:.2}", slope(&by_params));
-    println!("batch, 64-32-10: slope {:.2}", slope(&by_batch));
+    let network = name(&WIDTHS);
+    println!("batch, {network}: slope {:.2}", slope(&by_batch));
     println!(
-        "batch, 64-32-10, from a whole tile on: slope {:.2}",
+        "batch, {network}, from a whole tile on: slope {:.2}",
         slope(whole)
     );
-    let least = kept_product(&[8, 16, 4], 1);
-    println!("8-16-4, batch 1: {:.2} µs", least.seconds * 1e6);
+    let least = kept_product(&LEAST, 1);
+    println!("{}, batch 1: {:.2} µs", name(&LEAST), least.measured * 1e6);
 }
 
-fn kept_product(widths: &[usize], batch: usize) -> Row {
-    let rows = passes(widths, batch).into_iter();
+fn kept_product(widths: &[usize], batch: usize) -> Row<f64> {
+    let rows = passes(&Case::new(widths, batch), median).into_iter();
     let mut kept = rows.filter(|row| row.pass == "kept product");
     kept.next().expect("it is one of the passes")
 }
 
 /// Of the line through the logarithms.
-fn slope(points: &[(usize, Row)]) -> f64 {
+fn slope(points: &[(usize, Row<f64>)]) -> f64 {
     let logarithms: Vec<(f64, f64)> = points
         .iter()
-        .map(|(size, row)| (real(*size).ln(), row.seconds.ln()))
+        .map(|(size, row)| (real(*size).ln(), row.measured.ln()))
         .collect();
     let count = real(points.len());
     let mean_x = logarithms.iter().map(|(x, _)| x).sum::<f64>() / count;

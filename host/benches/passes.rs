@@ -17,12 +17,20 @@
 //! multiplications and additions in registers, since the library fuses none. What others take: `peers.py` beside this file.
 
 mod harness;
+mod timing;
 
 use std::hint::black_box;
 
-use harness::{Row, median, passes, real};
+use harness::{Case, Row, name, passes, real};
 use multiversion::multiversion;
+use natgrad::curvature::{Natural, Phased};
+use natgrad::operator::LinearOperator;
+use natgrad_host::parallel::Parallel;
 use natgrad_host::training::tile_for;
+use timing::median;
+
+/// The threads that share a product.
+const THREADS: usize = 2;
 
 /// Widths, and batches.
 const NETWORKS: [(&[usize], [usize; 3]); 5] = [
@@ -49,15 +57,12 @@ fn main() {
     for (widths, batches) in NETWORKS {
         for batch in batches {
             let tile = tile_for(batch);
-            let rows = passes(widths, batch);
-            let network = widths
-                .iter()
-                .map(usize::to_string)
-                .collect::<Vec<_>>()
-                .join("-");
+            let case = Case::new(widths, batch);
+            let rows = passes(&case, median).into_iter().chain([shared(&case)]);
+            let network = name(widths);
             for Row {
                 pass,
-                seconds,
+                measured: seconds,
                 flops,
             } in rows
             {
@@ -77,6 +82,36 @@ fn main() {
     }
 }
 
+/// A kept product that two threads share.
+fn shared(case: &Case<'_>) -> Row<f64> {
+    let measured = match tile_for(case.batch) {
+        1 => shared_in::<1>(case),
+        4 => shared_in::<4>(case),
+        _ => shared_in::<32>(case),
+    };
+    Row {
+        pass: "shared product",
+        measured,
+        flops: case.flops(8, 4),
+    }
+}
+
+fn shared_in<const TILE: usize>(case: &Case<'_>) -> f64 {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS);
+    let phased = Phased::<f32, Natural, TILE>::new(case.model, &case.params, case.examples());
+    let phased = phased.expect("a case is consistent");
+    let pool = pool.build().expect("there are threads");
+    pool.install(|| {
+        let mut memory = Parallel::memory(&phased).expect("there is memory");
+        let mut fisher = Parallel::new(&phased, &mut memory).expect("its own memory suits it");
+        let mut out = vec![0.0; case.model.params()];
+        fisher.apply(&case.direction, &mut out);
+        median(&mut || {
+            black_box(fisher.apply(black_box(&case.direction), &mut out));
+        })
+    })
+}
+
 /// The rate of independent multiplications and additions, in GFLOP/s: that of the number of chains that suits the
 /// machine's registers.
 fn peak() -> f64 {
@@ -87,7 +122,7 @@ fn peak() -> f64 {
 
 fn rate<const CHAINS: usize>() -> f64 {
     const STEPS: usize = 10_000;
-    let seconds = median(|| {
+    let seconds = median(&mut || {
         black_box(chains::<CHAINS>(STEPS, black_box(1.0), black_box(1e-9)));
     });
     real(STEPS * CHAINS * 16 * 2) / seconds * 1e-9
@@ -115,7 +150,7 @@ fn chains<const CHAINS: usize>(steps: usize, factor: f32, term: f32) -> f32 {
 /// The rate at which y += a x on vectors of so many numbers reads both and writes one, in GB/s.
 fn bandwidth(len: usize) -> f64 {
     let (x, mut y) = (vec![1.0; len], vec![0.0; len]);
-    let seconds = median(|| add_multiple(black_box(1e-9), &x, black_box(&mut y)));
+    let seconds = median(&mut || add_multiple(black_box(1e-9), &x, black_box(&mut y)));
     real(3 * size_of::<f32>() * len) / seconds * 1e-9
 }
 

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod accuracy;
+pub mod host_counts;
+mod margin;
 pub mod on_target;
 
 use std::ffi::OsStr;
@@ -27,28 +29,34 @@ mod readme {}
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--package",
-                "natgrad-host",
-            ])
-            .args(["--bin", "natgrad", "--message-format", "json"])
-            .current_dir(root())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "the binary does not build");
-        let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
-        let path = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .next_back();
-        path.expect("the binary is among what was built")
+        let words = ["build", "--release", "--package", "natgrad-host", "--bin"];
+        let binary = built(&[&words[..], &["natgrad"]].concat(), "natgrad");
+        binary.unwrap_or_else(|sentence| panic!("{sentence}"))
     })
+}
+
+/// Builds by cargo with some words, and returns the path of the program `target`.
+///
+/// # Errors
+/// A sentence, when it cannot be built.
+fn built(words: &[&str], target: &str) -> Result<PathBuf, String> {
+    let output = Command::new(env!("CARGO"))
+        .args(words)
+        .args(["--locked", "--message-format", "json"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo does not run: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{target} does not build"));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let path = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == target)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    path.ok_or_else(|| format!("{target} is not among what was built"))
 }
 
 /// The root of the repository.

@@ -1,106 +1,122 @@
-//! How a pass is timed.
+//! The passes that are measured, and their set-up.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run may panic")]
 
 use std::hint::black_box;
-use std::time::Instant;
 
-use natgrad::curvature::{Fisher, Natural, Phased};
+use natgrad::curvature::Fisher;
 use natgrad::operator::LinearOperator;
 use natgrad::{Activation, Batch, Likelihood, Mlp, Model, Pass, init};
-use natgrad_host::parallel::Parallel;
 use natgrad_host::training::tile_for;
 
-/// The number of samples that a median is taken of, and what each of them takes at least.
-const SAMPLES: usize = 21;
-const SAMPLE_SECONDS: f64 = 0.02;
-
-/// What a pass takes.
-pub(crate) struct Row {
+/// What was measured of a pass.
+pub(crate) struct Row<M> {
     pub(crate) pass: &'static str,
-    pub(crate) seconds: f64,
+    pub(crate) measured: M,
     pub(crate) flops: f64,
 }
 
-/// The threads that share a product.
-const THREADS: usize = 2;
+/// A network with tanh units and outputs of a Gaussian, a batch for it, and a vector to multiply.
+pub(crate) struct Case<'w> {
+    pub(crate) widths: &'w [usize],
+    pub(crate) batch: usize,
+    pub(crate) model: Model<'w>,
+    pub(crate) params: Vec<f32>,
+    inputs: Vec<f32>,
+    targets: Vec<f32>,
+    pub(crate) direction: Vec<f32>,
+}
 
-/// A gradient and Fisher products of a network over a batch, in the tile that the host takes for it.
-pub(crate) fn passes(widths: &[usize], batch: usize) -> [Row; 4] {
-    match tile_for(batch) {
-        1 => passes_in::<1>(widths, batch),
-        4 => passes_in::<4>(widths, batch),
-        _ => passes_in::<32>(widths, batch),
+impl<'w> Case<'w> {
+    pub(crate) fn new(widths: &'w [usize], batch: usize) -> Self {
+        let model = Model::new(widths, Activation::Tanh, Likelihood::Gaussian).unwrap();
+        let mut params = vec![0.0; model.params()];
+        init::glorot(model, 1, &mut params).unwrap();
+        Self {
+            widths,
+            batch,
+            model,
+            params,
+            inputs: values(batch * model.dim_in()),
+            targets: values(batch * model.dim_out()),
+            direction: values(model.params()),
+        }
+    }
+
+    pub(crate) fn examples(&self) -> Batch<'_, f32> {
+        Batch::new(self.inputs.as_slice(), self.targets.as_slice())
+    }
+
+    /// The FLOPs of a pass that has `all` for each weight, less `first` for each weight of the first layer.
+    pub(crate) fn flops(&self, all: usize, first: usize) -> f64 {
+        let sizes = self.widths.windows(2);
+        let sizes: Vec<usize> = sizes.map(|pair| pair.iter().product()).collect();
+        let per_example = all * sizes.iter().sum::<usize>() - first * sizes.first().unwrap();
+        real(self.batch * per_example)
     }
 }
 
-fn passes_in<const TILE: usize>(widths: &[usize], batch: usize) -> [Row; 4] {
-    let model = Model::new(widths, Activation::Tanh, Likelihood::Gaussian).unwrap();
-    let mut params = vec![0.0; model.params()];
-    init::glorot(model, 1, &mut params).unwrap();
-    let inputs = values(batch * model.dim_in());
-    let targets = values(batch * model.dim_out());
-    let examples = Batch::new(inputs.as_slice(), targets.as_slice());
-    let direction = values(model.params());
+/// A gradient and Fisher products, in the tile that the host takes for the batch. What measures a call may repeat it, and
+/// everything has been called once before.
+pub(crate) fn passes<M>(case: &Case<'_>, measure: impl Fn(&mut dyn FnMut()) -> M) -> [Row<M>; 3] {
+    match tile_for(case.batch) {
+        1 => passes_in::<M, 1>(case, measure),
+        4 => passes_in::<M, 4>(case, measure),
+        _ => passes_in::<M, 32>(case, measure),
+    }
+}
+
+fn passes_in<M, const TILE: usize>(
+    case: &Case<'_>,
+    measure: impl Fn(&mut dyn FnMut()) -> M,
+) -> [Row<M>; 3] {
+    let measure = |call: &mut dyn FnMut()| {
+        call();
+        measure(call)
+    };
+    let model = case.model;
     let mut out = vec![0.0; model.params()];
     let scratch = [Pass::Product, Pass::Gradient].map(|pass| pass.scratch_len(&model, TILE));
     let mut scratch = vec![0.0; scratch.into_iter().max().unwrap()];
 
-    let mut mlp = Mlp::<f32, TILE>::new(model, &params, &mut scratch).unwrap();
-    let gradient = median(|| {
+    let mut mlp = Mlp::<f32, TILE>::new(model, &case.params, &mut scratch).unwrap();
+    let examples = case.examples();
+    let gradient = measure(&mut || {
         black_box(mlp.gradient(black_box(&examples), &mut out).unwrap());
     });
     let mut fisher = Fisher::<f32, TILE>::new(mlp, examples).unwrap();
-    let product = median(|| {
-        black_box(fisher.apply(black_box(&direction), &mut out));
+    let product = measure(&mut || {
+        black_box(fisher.apply(black_box(&case.direction), &mut out));
     });
-    let mut memory = vec![0.0; batch.next_multiple_of(TILE) * model.units()];
+    let mut memory = vec![0.0; case.batch.next_multiple_of(TILE) * model.units()];
     let mut fisher = fisher.keeping(&mut memory);
-    // The first one has to find them.
-    fisher.apply(&direction, &mut out);
-    let kept = median(|| {
-        black_box(fisher.apply(black_box(&direction), &mut out));
+    // The call before finds what is kept.
+    let kept = measure(&mut || {
+        black_box(fisher.apply(black_box(&case.direction), &mut out));
     });
-
-    let phased = Phased::<f32, Natural, TILE>::new(model, &params, examples).unwrap();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS);
-    let shared = pool.build().unwrap().install(|| {
-        let mut memory = Parallel::memory(&phased).unwrap();
-        let mut fisher = Parallel::new(&phased, &mut memory).unwrap();
-        fisher.apply(&direction, &mut out);
-        median(|| {
-            black_box(fisher.apply(black_box(&direction), &mut out));
-        })
-    });
-
-    let sizes: Vec<usize> = widths
-        .windows(2)
-        .map(|pair| pair.iter().product())
-        .collect();
-    let (all, first) = (sizes.iter().sum::<usize>(), sizes.first().unwrap());
-    let flops = |per_example: usize| real(batch * per_example);
     [
         Row {
             pass: "gradient",
-            seconds: gradient,
-            flops: flops(6 * all - 2 * first),
+            measured: gradient,
+            flops: case.flops(6, 2),
         },
         Row {
             pass: "product",
-            seconds: product,
-            flops: flops(10 * all - 4 * first),
+            measured: product,
+            flops: case.flops(10, 4),
         },
         Row {
             pass: "kept product",
-            seconds: kept,
-            flops: flops(8 * all - 4 * first),
-        },
-        Row {
-            pass: "shared product",
-            seconds: shared,
-            flops: flops(8 * all - 4 * first),
+            measured: kept,
+            flops: case.flops(8, 4),
         },
     ]
+}
+
+/// What a network is called by its widths.
+pub(crate) fn name(widths: &[usize]) -> String {
+    let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
+    widths.join("-")
 }
 
 /// Numbers in (−1, 1) without much of a pattern.
@@ -113,20 +129,4 @@ fn values(len: usize) -> Vec<f32> {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
 pub(crate) fn real(count: usize) -> f64 {
     count as f64
-}
-
-/// The median time of a call, in seconds.
-pub(crate) fn median(mut call: impl FnMut()) -> f64 {
-    let mut time = |calls: u32| {
-        let started = Instant::now();
-        (0..calls).for_each(|_| call());
-        started.elapsed().as_secs_f64()
-    };
-    let mut calls = 1;
-    while time(calls) < SAMPLE_SECONDS {
-        calls *= 2;
-    }
-    let mut times: Vec<f64> = (0..SAMPLES).map(|_| time(calls)).collect();
-    times.sort_by(f64::total_cmp);
-    times.get(SAMPLES / 2).unwrap() / f64::from(calls)
 }

@@ -72,7 +72,7 @@ impl Toolchain {
     ///
     /// # Errors
     /// A sentence, when the compiler does not say.
-    pub(super) fn release(&self) -> Result<String, String> {
+    pub(crate) fn release(&self) -> Result<String, String> {
         let compiler = match self {
             Self::Installed => Path::new("rustc"),
             Self::FromSource { compiler, .. } => compiler,

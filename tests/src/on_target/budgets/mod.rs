@@ -17,6 +17,7 @@ pub(super) use table::thousands;
 
 use self::image::Image;
 use super::{Build, CORES, PROFILES, Verdict};
+use crate::margin::Margin;
 use crate::root;
 
 /// The methods: their programs in the package `costs` without their `cost-`, and what they are called. Where
@@ -46,12 +47,6 @@ pub(super) const EXAMPLES: u64 = 48;
 /// The instructions of the program `clock`, by which the ticks of a board are known.
 const LOOP: u64 = 2_000_000;
 
-/// How far a cost may be above its budget, in percent: what a patch release of the compiler may change.
-const SLACK: u64 = 2;
-
-/// How far a cost may be below its budget, in percent, before the budget is out of date.
-const STALE: u64 = 10;
-
 /// What one method costs on one core, and by its budget may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
@@ -78,31 +73,22 @@ impl Row {
 
     /// What is not within the budget, a sentence for each.
     fn misses(&self, budget: &Self) -> Vec<String> {
-        let mut misses = Vec::new();
-        let mut hold = |what: &str, cost: u64, budget: u64, slack: u64, stale: u64| {
-            let (side, away, bound) = if 100 * cost > (100 + slack) * budget {
-                ("above", cost - budget, slack)
-            } else if 100 * cost < (100 - stale) * budget {
-                ("below", budget - cost, stale)
-            } else {
-                return;
-            };
-            misses.push(format!(
-                "{} on {}: {cost} {what} are {away} {side} the budget of {budget} (at most {bound} % are allowed)",
-                self.method, self.network
-            ));
-        };
-        hold("bytes of flash", self.flash, budget.flash, SLACK, STALE);
-        hold("bytes of RAM", self.ram, budget.ram, 0, 0);
-        hold("bytes of stack", self.stack, budget.stack, SLACK, STALE);
-        hold(
-            "instructions per example",
-            self.instructions,
-            budget.instructions,
-            SLACK,
-            STALE,
-        );
-        misses
+        let held = [
+            ("bytes of flash", self.flash, budget.flash, Margin::COMPILED),
+            ("bytes of RAM", self.ram, budget.ram, Margin::EXACT),
+            ("bytes of stack", self.stack, budget.stack, Margin::COMPILED),
+            (
+                "instructions per example",
+                self.instructions,
+                budget.instructions,
+                Margin::COMPILED,
+            ),
+        ];
+        let misses = held.into_iter().filter_map(|(what, cost, budget, margin)| {
+            let miss = margin.miss(cost, what, budget)?;
+            Some(format!("{} on {}: {miss}", self.method, self.network))
+        });
+        misses.collect()
     }
 }
 
