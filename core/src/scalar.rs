@@ -15,7 +15,11 @@ mod tanh;
 pub(crate) mod counted;
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed {
+        /// Whether kernels work on whole vectors of this type: on a machine with an operating system. A core of bare metal has
+        /// no vectors, and too little stack for what would fill them.
+        const VECTORS: bool = !cfg!(target_os = "none");
+    }
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

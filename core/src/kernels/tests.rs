@@ -58,8 +58,55 @@ fn bits<T: Scalar>(values: &[T]) -> Vec<u64> {
     values.iter().map(|x| x.widen().to_bits()).collect()
 }
 
+type Product<T, const TILE: usize> = fn(&[T], &[[T; TILE]], &mut [[T; TILE]]);
+type Affine<T, const TILE: usize> = fn(&[T], &[T], &[[T; TILE]], &mut [[T; TILE]]);
+type Outer<T, const TILE: usize> = fn(&[[T; TILE]], &[[T; TILE]], usize, &mut [T], &mut [T]);
+type OuterSquared<T, const TILE: usize> =
+    fn(&[[T; TILE]], &[[T; TILE]], &[T; TILE], usize, &mut [T], &mut [T]);
+
+/// The kernels of which there is more than one.
+#[derive(Clone, Copy)]
+struct Kernels<T, const TILE: usize> {
+    affine: Affine<T, TILE>,
+    add_product: Product<T, TILE>,
+    transposed: Product<T, TILE>,
+    add_transposed: Product<T, TILE>,
+    add_outer: Outer<T, TILE>,
+    add_outer_squared: OuterSquared<T, TILE>,
+}
+
+impl<T: Scalar, const TILE: usize> Kernels<T, TILE> {
+    /// Those that the tile has on this machine.
+    const HERE: Self = Self {
+        affine,
+        add_product,
+        transposed,
+        add_transposed,
+        add_outer,
+        add_outer_squared,
+    };
+
+    /// Those that it has on a device.
+    const ON_A_DEVICE: Self = Self {
+        affine: few::add_products,
+        add_product: |weights, input, out| few::add_products(weights, &[], input, out),
+        transposed: |weights, seeds, out| {
+            few::transposed_from(weights, seeds, out, |_| [T::ZERO; TILE]);
+        },
+        add_transposed: |weights, seeds, out| {
+            few::transposed_from(weights, seeds, out, |row| *row);
+        },
+        add_outer: few::add_outer,
+        add_outer_squared: few::add_outer_squared,
+    };
+}
+
 /// The products of a layer, whose sums run over its inputs or its units.
-fn products<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize) {
+fn products<T: Scalar, const TILE: usize>(
+    kernels: Kernels<T, TILE>,
+    fan_in: usize,
+    fan_out: usize,
+) {
     let mut draws = Draws::of(fan_in, fan_out);
     let case = format!("{fan_in}-{fan_out}, {TILE}");
     let weights = draws.vector::<T>(fan_in * fan_out);
@@ -79,11 +126,11 @@ fn products<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize) {
         bits(naive.as_flattened())
     };
     let naive = add_to(out.clone());
-    add_product(&weights, &input, &mut out);
+    (kernels.add_product)(&weights, &input, &mut out);
     assert_eq!(bits(out.as_flattened()), naive, "W a: {case}");
 
     let naive = add_to(bias.iter().map(|&b| [b; TILE]).collect());
-    affine(&weights, &bias, &input, &mut out);
+    (kernels.affine)(&weights, &bias, &input, &mut out);
     assert_eq!(bits(out.as_flattened()), naive, "W a + b: {case}");
 
     let mut below = draws.rows::<T, TILE>(fan_in);
@@ -98,11 +145,11 @@ fn products<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize) {
         bits(naive.as_flattened())
     };
     let naive = add_to(below.clone());
-    add_transposed(&weights, &seeds, &mut below);
+    (kernels.add_transposed)(&weights, &seeds, &mut below);
     assert_eq!(bits(below.as_flattened()), naive, "s + Wᵀ δ: {case}");
 
     let naive = add_to(vec![[T::ZERO; TILE]; fan_in]);
-    transposed(&weights, &seeds, &mut below);
+    (kernels.transposed)(&weights, &seeds, &mut below);
     assert_eq!(bits(below.as_flattened()), naive, "Wᵀ δ: {case}");
 }
 
@@ -120,6 +167,8 @@ fn lanes<T: Scalar, const TILE: usize>(width: usize) {
 #[test]
 fn examples_are_interleaved() {
     for width in WIDTHS {
+        lanes::<f32, 4>(width);
+        lanes::<f32, 7>(width);
         lanes::<f32, 16>(width);
         lanes::<f32, 32>(width);
         lanes::<f32, 33>(width);
@@ -129,7 +178,12 @@ fn examples_are_interleaved() {
 }
 
 /// The sums over the first `lanes` examples of a tile.
-fn sums<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usize) {
+fn sums<T: Scalar, const TILE: usize>(
+    kernels: Kernels<T, TILE>,
+    fan_in: usize,
+    fan_out: usize,
+    lanes: usize,
+) {
     let mut draws = Draws::of(fan_in, fan_out);
     let case = format!("{fan_in}-{fan_out}, {lanes} of {TILE}");
     let input = draws.rows::<T, TILE>(fan_in);
@@ -158,7 +212,7 @@ fn sums<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usiz
     };
     deposit(
         "δ aᵀ",
-        &|weights, bias| add_outer(&seeds, &input, lanes, weights, bias),
+        &|weights, bias| (kernels.add_outer)(&seeds, &input, lanes, weights, bias),
         &|o, i, lane| seeds[o][lane] * input[i][lane],
         &|o, lane| seeds[o][lane],
     );
@@ -180,7 +234,7 @@ fn sums<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usiz
     );
     deposit(
         "(δ aᵀ)²",
-        &|weights, bias| add_outer_squared(&seeds, &input, &scale, lanes, weights, bias),
+        &|weights, bias| (kernels.add_outer_squared)(&seeds, &input, &scale, lanes, weights, bias),
         &|o, i, lane| {
             let product = seeds[o][lane] * input[i][lane];
             scale[lane] * (product * product)
@@ -192,9 +246,11 @@ fn sums<T: Scalar, const TILE: usize>(fan_in: usize, fan_out: usize, lanes: usiz
 fn layers<T: Scalar, const TILE: usize>() {
     for fan_in in WIDTHS {
         for fan_out in WIDTHS {
-            products::<T, TILE>(fan_in, fan_out);
-            for lanes in [1, TILE / 2, TILE - TILE / 3, TILE] {
-                sums::<T, TILE>(fan_in, fan_out, lanes);
+            for kernels in [Kernels::<T, TILE>::HERE, Kernels::ON_A_DEVICE] {
+                products(kernels, fan_in, fan_out);
+                for lanes in [1, TILE / 2, TILE - TILE / 3, TILE] {
+                    sums(kernels, fan_in, fan_out, lanes);
+                }
             }
         }
     }

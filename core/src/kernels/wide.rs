@@ -1,4 +1,4 @@
-//! Tile kernels for many lanes: those of a host.
+//! Tile kernels for vectors of lanes: those of a host.
 //!
 //! A block of sums stays in registers while the inner index runs, so that memory is asked for factors only. What a block
 //! holds is chosen by the registers; the order of each sum is not: it is that of the inner index.
@@ -9,14 +9,6 @@
 )]
 
 use crate::scalar::Scalar;
-
-/// The lanes from which on these kernels are taken; on bare metal none are, whose stack is too small for their blocks, and
-/// which has no vectors.
-pub(crate) const MANY: usize = if cfg!(target_os = "none") {
-    usize::MAX
-} else {
-    16
-};
 
 /// The columns of a weight matrix that a sum over examples works on at once.
 pub(super) const COLUMNS: usize = 16;

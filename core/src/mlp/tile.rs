@@ -67,7 +67,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     /// Loads tile `index` of the batch: the examples `index · TILE ..`, those of weight 0 left out, each
     /// with its share wᵦ / `total` of the mean. Targets are loaded when there is room for them.
     pub(crate) fn load(&mut self, model: &Model<'_>, batch: &Batch<'_, T>, index: usize, total: T) {
-        let whole = if TILE >= kernels::MANY {
+        let whole = if kernels::by_lanes::<T, TILE>() {
             batch.numbers(model, index.saturating_mul(TILE), TILE)
         } else {
             None
@@ -207,7 +207,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
             let out = rest.take(layer.fan_out);
             kernels::affine(layer.weights, layer.bias, input, out);
             let activation = model.activation(layer.index);
-            if TILE >= kernels::MANY {
+            if kernels::by_lanes::<T, TILE>() {
                 activation.apply_to_vectors(out.as_flattened_mut());
             } else {
                 activation.apply(out.as_flattened_mut());

@@ -55,7 +55,10 @@ impl Count {
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub(crate) struct Counted(pub(crate) f32);
 
-impl sealed::Sealed for Counted {}
+impl sealed::Sealed for Counted {
+    // What is counted is what a device does: vectors compute some numbers in vain.
+    const VECTORS: bool = false;
+}
 
 impl Scalar for Counted {
     const ZERO: Self = Self(0.0);
