@@ -12,6 +12,7 @@ mod harness;
 mod timing;
 
 use harness::{Case, Row, name, passes, real};
+use natgrad_host::training::tile_for;
 use timing::median;
 
 /// Networks w-w-w of so many units, from some 10² to 10⁶ parameters, and their batch.
@@ -39,7 +40,7 @@ fn main() {
         }
         return;
     }
-    let from_a_tile_on = BATCHES.partition_point(|&batch| batch < 32);
+    let from_a_tile_on = BATCHES.partition_point(|&batch| batch < tile_for(batch));
     let (_, whole) = by_batch.split_at(from_a_tile_on);
     println!("parameters, batch {BATCH}: slope {:.2}", slope(&by_params));
     let network = name(&WIDTHS);

@@ -86,8 +86,7 @@ fn main() {
 fn shared(case: &Case<'_>) -> Row<f64> {
     let measured = match tile_for(case.batch) {
         1 => shared_in::<1>(case),
-        4 => shared_in::<4>(case),
-        _ => shared_in::<32>(case),
+        _ => shared_in::<16>(case),
     };
     Row {
         pass: "shared product",

@@ -9,7 +9,7 @@ use crate::memory::zeros;
 use crate::training::refused;
 
 /// The tile of evaluations; it changes no bit.
-pub const TILE: usize = 32;
+pub const TILE: usize = 16;
 
 /// Examples in the precision of a run.
 #[derive(Clone, Debug)]

@@ -52,7 +52,7 @@ fn a_run_is_its_seed_whatever_the_tile() {
         sandbox.json(&line)["params_hash"].clone()
     };
     let first = hash("");
-    for same in ["--seed 0", "--tile 1", "--tile 4", "--tile 32"] {
+    for same in ["--seed 0", "--tile 1", "--tile 4", "--tile 16", "--tile 32"] {
         assert_eq!(hash(same), first, "{same}");
     }
     for other in [

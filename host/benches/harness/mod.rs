@@ -61,8 +61,7 @@ impl<'w> Case<'w> {
 pub(crate) fn passes<M>(case: &Case<'_>, measure: impl Fn(&mut dyn FnMut()) -> M) -> [Row<M>; 3] {
     match tile_for(case.batch) {
         1 => passes_in::<M, 1>(case, measure),
-        4 => passes_in::<M, 4>(case, measure),
-        _ => passes_in::<M, 32>(case, measure),
+        _ => passes_in::<M, 16>(case, measure),
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Options {
     /// Examples of the metric [default: the batch]
     #[arg(long, value_name = "N")]
     metric_batch: Option<usize>,
-    /// Examples computed at once: 1, 4 or 32
+    /// Examples computed at once: 1, 4, 16 or 32
     #[arg(long, default_value_t = 1)]
     tile: usize,
     #[arg(long, value_enum, default_value = "f32")]

@@ -61,7 +61,7 @@ pub(super) struct Options {
     seed: u64,
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionWord,
-    /// Examples computed at once: 1, 4 or 32 [default: by the batch]; changes no bit
+    /// Examples computed at once: 1, 4, 16 or 32 [default: by the batch]; changes no bit
     #[arg(long)]
     tile: Option<usize>,
     /// How the initial parameters are drawn

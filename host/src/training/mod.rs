@@ -54,7 +54,7 @@ pub struct Recipe {
     pub l2: f64,
     /// The seed of the batches.
     pub seed: u64,
-    /// Examples per tile: 1, 4 or 32.
+    /// Examples per tile: 1, 4, 16 or 32.
     pub tile: usize,
 }
 
