@@ -10,10 +10,14 @@
 //! - a sum of length P runs in [`PARTS`] interleaved partial sums, which are then added as a binary
 //!   tree: faster than one running sum, and its rounding error grows with P / `PARTS`.
 //!
+//! What adds a product to a sum rounds both, unless the feature `fma` is on (`arithmetic`).
+//!
 //! All of them are total: of slices that do not match, a common part is used.
 
 use crate::scalar::Scalar;
 
+#[macro_use]
+mod arithmetic;
 mod few;
 mod single;
 mod wide;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(all(feature = "fma", target_os = "none"), feature(core_float_math))]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -9,8 +10,11 @@
     clippy::unreachable
 )]
 
-// To ask the machine what it is.
-#[cfg(feature = "multiversion")]
+// To ask the machine what it is, and for `mul_add`.
+#[cfg(any(
+    feature = "multiversion",
+    all(feature = "fma", not(target_os = "none"))
+))]
 extern crate std;
 
 // The reading order: each module rests on those above it.

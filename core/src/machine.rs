@@ -2,16 +2,24 @@
 //!
 //! Without the feature `multiversion` it is the one of the build. With it, a kernel is compiled once for each of a few, and a
 //! call takes the best of the machine: an atomic load and a jump. None of them fuses a multiply with an add, since the
-//! compiler never contracts: the bits are the same.
+//! compiler never contracts: the bits are the same. With the feature `fma` they have the instruction that does, and those
+//! kernels that ask for it the bits that it gives.
 
 /// Compiles a function for each instruction set.
 macro_rules! for_machines {
     ($item:item) => {
         #[cfg_attr(
-            feature = "multiversion",
+            all(feature = "multiversion", not(feature = "fma")),
             multiversion::multiversion(targets(
                 "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+bmi1+bmi2",
                 "x86_64+avx2+bmi1+bmi2",
+            ))
+        )]
+        #[cfg_attr(
+            all(feature = "multiversion", feature = "fma"),
+            multiversion::multiversion(targets(
+                "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi1+bmi2",
+                "x86_64+avx2+fma+bmi1+bmi2",
             ))
         )]
         $item

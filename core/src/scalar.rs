@@ -1,6 +1,6 @@
 //! The number type: `f32` on the device, `f64` for the oracle.
 //!
-//! Arithmetic is IEEE `+ − × ÷` as the language gives it, without fused operations. What the
+//! Arithmetic is IEEE `+ − × ÷` as the language gives it, without fused operations unless the feature `fma` is on. What the
 //! language does not give (`√`, `exp`, `ln`, `tanh`, …) comes from the `libm` crate on every target,
 //! the host included, because the platform's own functions differ in the last bit from one another.
 
@@ -15,14 +15,58 @@ mod tanh;
 pub(crate) mod counted;
 
 mod sealed {
-    pub trait Sealed {
+    pub trait Sealed: Sized {
         /// Whether kernels work on whole vectors of this type: on a machine with an operating system. A core of bare metal has
         /// no vectors, and too little stack for what would fill them.
         const VECTORS: bool = !cfg!(target_os = "none");
+
+        /// Whether the instruction set of the build fuses a multiplication with an addition.
+        #[cfg(feature = "fma")]
+        const FUSES: bool;
+
+        /// self · factor + term, rounded once.
+        #[cfg(feature = "fma")]
+        fn fused(self, factor: Self, term: Self) -> Self;
     }
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
 }
+
+macro_rules! sealed {
+    ($type:ident, $riscv:literal, $($cortex_m:tt)*) => {
+        impl sealed::Sealed for $type {
+            #[cfg(feature = "fma")]
+            const FUSES: bool = cfg!(any(
+                all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"),
+                all(target_arch = "aarch64", target_feature = "neon"),
+                all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = $riscv),
+                $($cortex_m)*
+            ));
+
+            // Inlined whatever it costs: in a version of a kernel it is one instruction, and alone a function of software.
+            #[cfg(feature = "fma")]
+            #[expect(clippy::disallowed_methods, reason = "other bits are what the feature is for")]
+            #[inline(always)]
+            fn fused(self, factor: Self, term: Self) -> Self {
+                // The same operation: a library without an operating system has it under an unstable name.
+                #[cfg(target_os = "none")]
+                return core::$type::math::mul_add(self, factor, term);
+                #[cfg(not(target_os = "none"))]
+                return self.mul_add(factor, term);
+            }
+        }
+    };
+}
+
+// The convention `eabihf` means a unit for `f32` at least; on a Cortex-M each of them fuses.
+sealed!(
+    f32,
+    "f",
+    all(
+        target_arch = "arm",
+        target_feature = "mclass",
+        target_abi = "eabihf"
+    )
+);
+sealed!(f64, "d",);
 
 /// What a square root counts as in multiply-accumulates: it is computed by software, on every target.
 pub const ROOT_MACS: usize = 8;

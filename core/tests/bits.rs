@@ -8,6 +8,8 @@
 //! complete: they hold debug and release builds, other machines and later refactorings to it. A change
 //! that is meant to change bits has to replace them, and to say so.
 
+// With fused sums the bits are the machine's, and on a host the tile's: there is nothing to hold them to.
+#![cfg(not(feature = "fma"))]
 #![expect(
     clippy::disallowed_methods,
     reason = "a test may panic; the ban is for the crate itself"

@@ -1,5 +1,6 @@
 //! Tile kernels for scalar registers: those of a device, and of two or three lanes on a host.
 
+use super::arithmetic::Arithmetic;
 use crate::scalar::Scalar;
 
 /// The rows of a weight matrix `[out × in]` that are worked on at once.
@@ -74,6 +75,12 @@ fn columns_mut<T, const N: usize>(
     )
 }
 
+/// sum + a b.
+#[inline]
+fn plus<T: Scalar>(sum: T, a: T, b: T) -> T {
+    const { Arithmetic::of_build::<T>() }.multiply_add(a, b, sum)
+}
+
 /// sum += w a, lane by lane.
 #[inline]
 fn multiply_add<T: Scalar, const TILE: usize>(w: T, a: &[T; TILE], sum: &mut [T; TILE]) {
@@ -81,14 +88,14 @@ fn multiply_add<T: Scalar, const TILE: usize>(w: T, a: &[T; TILE], sum: &mut [T;
     if let (([sum], []), ([a], [])) = (sum.as_chunks_mut::<4>(), a.as_chunks::<4>()) {
         let [s0, s1, s2, s3] = sum;
         let [a0, a1, a2, a3] = *a;
-        *s0 += w * a0;
-        *s1 += w * a1;
-        *s2 += w * a2;
-        *s3 += w * a3;
+        *s0 = plus(*s0, w, a0);
+        *s1 = plus(*s1, w, a1);
+        *s2 = plus(*s2, w, a2);
+        *s3 = plus(*s3, w, a3);
         return;
     }
     for (sum, &a) in sum.iter_mut().zip(a) {
-        *sum += w * a;
+        *sum = plus(*sum, w, a);
     }
 }
 
@@ -293,7 +300,7 @@ pub(super) fn add_outer<T: Scalar, const TILE: usize>(
             *w = if lanes == TILE {
                 add_inner(seed, a, *w)
             } else {
-                pairs.fold(*w, |sum, (&s, &a)| sum + s * a)
+                pairs.fold(*w, |sum, (&s, &a)| plus(sum, s, a))
             };
         }
     }
@@ -375,9 +382,9 @@ fn add_outer_column<T: Scalar, const TILE: usize>(
 fn add_inner<T: Scalar, const TILE: usize>(s: &[T; TILE], a: &[T; TILE], sum: T) -> T {
     if let (([s], []), ([a], [])) = (s.as_chunks::<4>(), a.as_chunks::<4>()) {
         let ([s0, s1, s2, s3], [a0, a1, a2, a3]) = (*s, *a);
-        return sum + s0 * a0 + s1 * a1 + s2 * a2 + s3 * a3;
+        return plus(plus(plus(plus(sum, s0, a0), s1, a1), s2, a2), s3, a3);
     }
-    s.iter().zip(a).fold(sum, |sum, (&s, &a)| sum + s * a)
+    s.iter().zip(a).fold(sum, |sum, (&s, &a)| plus(sum, s, a))
 }
 
 /// G += Σᵦ (δᵦ aᵦᵀ + γᵦ cᵦᵀ), one example after the other, and the bias += Σᵦ δᵦ: what an R-backward pass

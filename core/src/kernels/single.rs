@@ -7,9 +7,9 @@
     reason = "the instruction set of a kernel is that of what is inlined into it"
 )]
 
-use crate::scalar::Scalar;
-
+use super::arithmetic::Arithmetic;
 use super::wide::{COLUMNS, fits, multiply_add, transposed};
+use crate::scalar::Scalar;
 
 for_machines! {
     /// z += W a of as many rows as there are blocks of [`COLUMNS`], of which an input has to have one at least; returns those of W and z that are left.
@@ -21,7 +21,7 @@ for_machines! {
         input: &[T],
         out: &'z mut [T],
     ) -> (&'w [T], &'z mut [T]) {
-        let width = input.len();
+        let (width, arithmetic) = (input.len(), arithmetic!(T));
         let (blocks, remainder) = out.as_chunks_mut::<COLUMNS>();
         let (whole, part) = input.as_chunks::<COLUMNS>();
         let mut rest = weights;
@@ -42,13 +42,13 @@ for_machines! {
                     row = row.get(width..).unwrap_or(&[]);
                 }
                 for (column, &a) in transposed(&square).iter().zip(a) {
-                    multiply_add(a, column, &mut sums);
+                    multiply_add(a, column, &mut sums, arithmetic);
                 }
                 columns = columns.get(COLUMNS..).unwrap_or(&[]);
             }
             for sum in &mut sums {
                 for (&w, &a) in columns.iter().zip(part) {
-                    *sum += w * a;
+                    *sum = arithmetic.multiply_add(w, a, *sum);
                 }
                 columns = columns.get(width..).unwrap_or(&[]);
             }
@@ -61,14 +61,14 @@ for_machines! {
 for_machines! {
     /// s += Wᵀ δ.
     pub(super) fn add_transposed<T: Scalar>(weights: &[T], seeds: &[T], out: &mut [T]) {
-        let width = out.len();
+        let (width, arithmetic) = (out.len(), arithmetic!(T));
         let mut rest = (weights, out);
         if fits::<T>(4, COLUMNS, half_the_registers!()) {
-            rest = transposed_columns::<T, { 4 * COLUMNS }>(rest, width, seeds);
+            rest = transposed_columns::<T, { 4 * COLUMNS }>(rest, width, seeds, arithmetic);
         }
-        rest = transposed_columns::<T, COLUMNS>(rest, width, seeds);
-        rest = transposed_columns::<T, 4>(rest, width, seeds);
-        transposed_columns::<T, 1>(rest, width, seeds);
+        rest = transposed_columns::<T, COLUMNS>(rest, width, seeds, arithmetic);
+        rest = transposed_columns::<T, 4>(rest, width, seeds, arithmetic);
+        transposed_columns::<T, 1>(rest, width, seeds, arithmetic);
     }
 }
 
@@ -79,6 +79,7 @@ fn transposed_columns<'a, T: Scalar, const COLS: usize>(
     (weights, out): (&'a [T], &'a mut [T]),
     width: usize,
     seeds: &[T],
+    arithmetic: Arithmetic,
 ) -> (&'a [T], &'a mut [T]) {
     let mut first = weights;
     let (blocks, remainder) = out.as_chunks_mut::<COLS>();
@@ -89,7 +90,7 @@ fn transposed_columns<'a, T: Scalar, const COLS: usize>(
             let Some(weights) = rest.first_chunk::<COLS>() else {
                 break;
             };
-            multiply_add(seed, weights, &mut sums);
+            multiply_add(seed, weights, &mut sums, arithmetic);
             rest = rest.get(width..).unwrap_or(&[]);
         }
         *block = sums;
@@ -101,14 +102,14 @@ fn transposed_columns<'a, T: Scalar, const COLS: usize>(
 for_machines! {
     /// G += δ aᵀ.
     pub(super) fn add_outer<T: Scalar>(seeds: &[T], input: &[T], weights: &mut [T]) {
-        let mut rest = weights;
+        let (mut rest, arithmetic) = (weights, arithmetic!(T));
         for &s in seeds {
             let Some((row, tail)) = rest.split_at_mut_checked(input.len()) else {
                 return;
             };
             rest = tail;
             for (w, &a) in row.iter_mut().zip(input) {
-                *w += s * a;
+                *w = arithmetic.multiply_add(s, a, *w);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The tile kernels against loops in the order of the indices, bit for bit.
 
+#![expect(clippy::disallowed_methods, reason = "what is fused is held to libm's")]
 #![expect(
     clippy::indexing_slicing,
     reason = "an index that is off fails the test"
@@ -73,6 +74,8 @@ struct Kernels<T, const TILE: usize> {
     add_transposed: Product<T, TILE>,
     add_outer: Outer<T, TILE>,
     add_outer_squared: OuterSquared<T, TILE>,
+    /// Whether they are in versions for the instruction sets of machines.
+    versions: bool,
 }
 
 impl<T: Scalar, const TILE: usize> Kernels<T, TILE> {
@@ -84,6 +87,7 @@ impl<T: Scalar, const TILE: usize> Kernels<T, TILE> {
         add_transposed,
         add_outer,
         add_outer_squared,
+        versions: true,
     };
 
     /// Those that it has on a device.
@@ -98,15 +102,69 @@ impl<T: Scalar, const TILE: usize> Kernels<T, TILE> {
         },
         add_outer: few::add_outer,
         add_outer_squared: few::add_outer_squared,
+        versions: false,
     };
+
+    /// sum + a b as a loop in the order of the indices has it. With the feature `fma` the sum is rounded alone, where the
+    /// instruction set has it so: that of the build, or where the loop is `vectors` that of the machine.
+    fn plus(self, vectors: bool, sum: T, a: T, b: T) -> T
+    where
+        T: Fused,
+    {
+        if (self.versions && vectors && machine_fuses()) || T::fused_by_build() {
+            T::fused_by_libm(a, b, sum)
+        } else {
+            sum + a * b
+        }
+    }
+
+    /// Whether the sums of a unit are in vectors, of so many units of a layer.
+    fn product_by_vectors(unit: usize, fan_in: usize, fan_out: usize) -> bool {
+        let blocks = fan_in >= wide::COLUMNS && unit < fan_out / wide::COLUMNS * wide::COLUMNS;
+        by_lanes::<T, TILE>() || (by_weights::<T, TILE>() && blocks)
+    }
+
+    /// Whether sums over units or examples are.
+    fn by_vectors() -> bool {
+        by_lanes::<T, TILE>() || by_weights::<T, TILE>()
+    }
+}
+
+/// a b + c, rounded once, by a path that is not the kernels'.
+trait Fused: Scalar {
+    fn fused_by_libm(a: Self, b: Self, c: Self) -> Self;
+
+    /// Whether the instruction set of the build fuses.
+    fn fused_by_build() -> bool {
+        #[cfg(feature = "fma")]
+        return Self::FUSES;
+        #[cfg(not(feature = "fma"))]
+        return false;
+    }
+}
+
+impl Fused for f32 {
+    fn fused_by_libm(a: Self, b: Self, c: Self) -> Self {
+        libm::fmaf(a, b, c)
+    }
+}
+
+impl Fused for f64 {
+    fn fused_by_libm(a: Self, b: Self, c: Self) -> Self {
+        libm::fma(a, b, c)
+    }
+}
+
+/// Whether the versions of this machine fuse.
+fn machine_fuses() -> bool {
+    #[cfg(all(feature = "fma", feature = "multiversion", target_arch = "x86_64"))]
+    return std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+    #[cfg(not(all(feature = "fma", feature = "multiversion", target_arch = "x86_64")))]
+    return false;
 }
 
 /// The products of a layer, whose sums run over its inputs or its units.
-fn products<T: Scalar, const TILE: usize>(
-    kernels: Kernels<T, TILE>,
-    fan_in: usize,
-    fan_out: usize,
-) {
+fn products<T: Fused, const TILE: usize>(kernels: Kernels<T, TILE>, fan_in: usize, fan_out: usize) {
     let mut draws = Draws::of(fan_in, fan_out);
     let case = format!("{fan_in}-{fan_out}, {TILE}");
     let weights = draws.vector::<T>(fan_in * fan_out);
@@ -117,9 +175,10 @@ fn products<T: Scalar, const TILE: usize>(
     let mut out = draws.rows::<T, TILE>(fan_out);
     let add_to = |mut naive: Vec<[T; TILE]>| {
         for (o, row) in naive.iter_mut().enumerate() {
+            let vectors = Kernels::<T, TILE>::product_by_vectors(o, fan_in, fan_out);
             for (i, a) in input.iter().enumerate() {
                 for lane in 0..TILE {
-                    row[lane] += weights[o * fan_in + i] * a[lane];
+                    row[lane] = kernels.plus(vectors, row[lane], weights[o * fan_in + i], a[lane]);
                 }
             }
         }
@@ -133,12 +192,14 @@ fn products<T: Scalar, const TILE: usize>(
     (kernels.affine)(&weights, &bias, &input, &mut out);
     assert_eq!(bits(out.as_flattened()), naive, "W a + b: {case}");
 
+    let vectors = Kernels::<T, TILE>::by_vectors();
     let mut below = draws.rows::<T, TILE>(fan_in);
     let add_to = |mut naive: Vec<[T; TILE]>| {
         for (i, row) in naive.iter_mut().enumerate() {
             for (o, seed) in seeds.iter().enumerate() {
                 for lane in 0..TILE {
-                    row[lane] += weights[o * fan_in + i] * seed[lane];
+                    let w = weights[o * fan_in + i];
+                    row[lane] = kernels.plus(vectors, row[lane], w, seed[lane]);
                 }
             }
         }
@@ -178,7 +239,7 @@ fn examples_are_interleaved() {
 }
 
 /// The sums over the first `lanes` examples of a tile.
-fn sums<T: Scalar, const TILE: usize>(
+fn sums<T: Fused, const TILE: usize>(
     kernels: Kernels<T, TILE>,
     fan_in: usize,
     fan_out: usize,
@@ -194,7 +255,7 @@ fn sums<T: Scalar, const TILE: usize>(
     let start = (draws.vector::<T>(fan_in * fan_out), draws.vector(fan_out));
     let deposit = |what: &str,
                    kernel: &dyn Fn(&mut [T], &mut [T]),
-                   weight: &dyn Fn(usize, usize, usize) -> T,
+                   weight: &dyn Fn(T, usize, usize, usize) -> T,
                    unit: &dyn Fn(usize, usize) -> T| {
         let (mut weights, mut bias) = start.clone();
         let (mut naive_weights, mut naive_bias) = start.clone();
@@ -202,7 +263,8 @@ fn sums<T: Scalar, const TILE: usize>(
             for lane in 0..lanes {
                 naive_bias[o] += unit(o, lane);
                 for i in 0..fan_in {
-                    naive_weights[o * fan_in + i] += weight(o, i, lane);
+                    let sum = &mut naive_weights[o * fan_in + i];
+                    *sum = weight(*sum, o, i, lane);
                 }
             }
         }
@@ -213,7 +275,10 @@ fn sums<T: Scalar, const TILE: usize>(
     deposit(
         "δ aᵀ",
         &|weights, bias| (kernels.add_outer)(&seeds, &input, lanes, weights, bias),
-        &|o, i, lane| seeds[o][lane] * input[i][lane],
+        &|sum, o, i, lane| {
+            let vectors = Kernels::<T, TILE>::by_vectors();
+            kernels.plus(vectors, sum, seeds[o][lane], input[i][lane])
+        },
         &|o, lane| seeds[o][lane],
     );
     deposit(
@@ -229,21 +294,23 @@ fn sums<T: Scalar, const TILE: usize>(
                 bias,
             );
         },
-        &|o, i, lane| seeds[o][lane] * input[i][lane] + other_seeds[o][lane] * other_input[i][lane],
+        &|sum, o, i, lane| {
+            sum + (seeds[o][lane] * input[i][lane] + other_seeds[o][lane] * other_input[i][lane])
+        },
         &|o, lane| seeds[o][lane],
     );
     deposit(
         "(δ aᵀ)²",
         &|weights, bias| (kernels.add_outer_squared)(&seeds, &input, &scale, lanes, weights, bias),
-        &|o, i, lane| {
+        &|sum, o, i, lane| {
             let product = seeds[o][lane] * input[i][lane];
-            scale[lane] * (product * product)
+            sum + scale[lane] * (product * product)
         },
         &|o, lane| scale[lane] * (seeds[o][lane] * seeds[o][lane]),
     );
 }
 
-fn layers<T: Scalar, const TILE: usize>() {
+fn layers<T: Fused, const TILE: usize>() {
     for fan_in in WIDTHS {
         for fan_out in WIDTHS {
             for kernels in [Kernels::<T, TILE>::HERE, Kernels::ON_A_DEVICE] {

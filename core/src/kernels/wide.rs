@@ -8,6 +8,7 @@
     reason = "the instruction set of a kernel is that of what is inlined into it"
 )]
 
+use super::arithmetic::Arithmetic;
 use crate::scalar::Scalar;
 
 /// The columns of a weight matrix that a sum over examples works on at once.
@@ -49,9 +50,10 @@ pub(super) fn multiply_add<T: Scalar, const LANES: usize>(
     w: T,
     a: &[T; LANES],
     sum: &mut [T; LANES],
+    arithmetic: Arithmetic,
 ) {
     for (sum, &a) in sum.iter_mut().zip(a) {
-        *sum += w * a;
+        *sum = arithmetic.multiply_add(w, a, *sum);
     }
 }
 
@@ -62,18 +64,18 @@ for_machines! {
         input: &[[T; TILE]],
         out: &mut [[T; TILE]],
     ) {
-        let bytes = half_the_registers!();
+        let (bytes, arithmetic) = (half_the_registers!(), arithmetic!(T));
         let mut rest = (weights, out);
         if fits::<T>(8, TILE, bytes) {
-            rest = product_rows::<T, TILE, 8>(rest, input);
+            rest = product_rows::<T, TILE, 8>(rest, input, arithmetic);
         }
         if fits::<T>(4, TILE, bytes) {
-            rest = product_rows::<T, TILE, 4>(rest, input);
+            rest = product_rows::<T, TILE, 4>(rest, input, arithmetic);
         }
         if fits::<T>(2, TILE, bytes) {
-            rest = product_rows::<T, TILE, 2>(rest, input);
+            rest = product_rows::<T, TILE, 2>(rest, input, arithmetic);
         }
-        product_rows::<T, TILE, 1>(rest, input);
+        product_rows::<T, TILE, 1>(rest, input, arithmetic);
     }
 }
 
@@ -82,6 +84,7 @@ for_machines! {
 fn product_rows<'a, T: Scalar, const TILE: usize, const ROWS: usize>(
     (weights, out): (&'a [T], &'a mut [[T; TILE]]),
     input: &[[T; TILE]],
+    arithmetic: Arithmetic,
 ) -> (&'a [T], &'a mut [[T; TILE]]) {
     let mut rest = weights;
     let (blocks, remainder) = out.as_chunks_mut::<ROWS>();
@@ -94,7 +97,7 @@ fn product_rows<'a, T: Scalar, const TILE: usize, const ROWS: usize>(
         for (i, a) in input.iter().enumerate() {
             for (sum, row) in sums.iter_mut().zip(rows) {
                 if let Some(&w) = row.get(i) {
-                    multiply_add(w, a, sum);
+                    multiply_add(w, a, sum, arithmetic);
                 }
             }
         }
@@ -110,19 +113,19 @@ for_machines! {
         seeds: &[[T; TILE]],
         out: &mut [[T; TILE]],
     ) {
-        let bytes = half_the_registers!();
+        let (bytes, arithmetic) = (half_the_registers!(), arithmetic!(T));
         let width = out.len();
         let mut rest = (weights, out);
         if fits::<T>(8, TILE, bytes) {
-            rest = transposed_columns::<T, TILE, 8>(rest, width, seeds);
+            rest = transposed_columns::<T, TILE, 8>(rest, width, seeds, arithmetic);
         }
         if fits::<T>(4, TILE, bytes) {
-            rest = transposed_columns::<T, TILE, 4>(rest, width, seeds);
+            rest = transposed_columns::<T, TILE, 4>(rest, width, seeds, arithmetic);
         }
         if fits::<T>(2, TILE, bytes) {
-            rest = transposed_columns::<T, TILE, 2>(rest, width, seeds);
+            rest = transposed_columns::<T, TILE, 2>(rest, width, seeds, arithmetic);
         }
-        transposed_columns::<T, TILE, 1>(rest, width, seeds);
+        transposed_columns::<T, TILE, 1>(rest, width, seeds, arithmetic);
     }
 }
 
@@ -133,6 +136,7 @@ fn transposed_columns<'a, T: Scalar, const TILE: usize, const COLS: usize>(
     (weights, out): (&'a [T], &'a mut [[T; TILE]]),
     width: usize,
     seeds: &[[T; TILE]],
+    arithmetic: Arithmetic,
 ) -> (&'a [T], &'a mut [[T; TILE]]) {
     let mut first = weights;
     let (blocks, remainder) = out.as_chunks_mut::<COLS>();
@@ -144,7 +148,7 @@ fn transposed_columns<'a, T: Scalar, const TILE: usize, const COLS: usize>(
                 break;
             };
             for (sum, &w) in sums.iter_mut().zip(weights) {
-                multiply_add(w, seed, sum);
+                multiply_add(w, seed, sum, arithmetic);
             }
             rest = rest.get(width..).unwrap_or(&[]);
         }
@@ -168,8 +172,10 @@ for_machines! {
                 *b += s;
             }
         }
-        let (one, bytes) = ([T::ONE; TILE], half_the_registers!());
-        add_terms(seeds, input, &one, lanes, weights, bytes, |s, a, _| s * a);
+        let (one, bytes, arithmetic) = ([T::ONE; TILE], half_the_registers!(), arithmetic!(T));
+        add_terms(seeds, input, &one, lanes, weights, bytes, |sum, s, a, _| {
+            arithmetic.multiply_add(s, a, sum)
+        });
     }
 }
 
@@ -189,14 +195,14 @@ for_machines! {
             }
         }
         let bytes = half_the_registers!();
-        add_terms(seeds, input, scale, lanes, weights, bytes, |s, a, c| {
+        add_terms(seeds, input, scale, lanes, weights, bytes, |sum, s, a, c| {
             let product = s * a;
-            c * (product * product)
+            sum + c * (product * product)
         });
     }
 }
 
-/// G += Σᵦ f(δᵦ, aᵦ, scaleᵦ) of every weight over the first `lanes` examples, one after the other, with blocks
+/// G = f(G, δᵦ, aᵦ, scaleᵦ) of every weight for the first `lanes` examples, one after the other, with blocks
 /// of sums of at most `bytes`.
 #[inline(always)]
 fn add_terms<T: Scalar, const TILE: usize>(
@@ -206,7 +212,7 @@ fn add_terms<T: Scalar, const TILE: usize>(
     lanes: usize,
     weights: &mut [T],
     bytes: usize,
-    f: impl Fn(T, T, T) -> T + Copy,
+    f: impl Fn(T, T, T, T) -> T + Copy,
 ) {
     let width = input.len();
     let mut rest = input;
@@ -261,7 +267,7 @@ impl<T: Scalar, const TILE: usize> Columns<'_, T, TILE> {
     fn add_rows<'a, const ROWS: usize>(
         &self,
         (seeds, weights): (&'a [[T; TILE]], &'a mut [T]),
-        f: impl Fn(T, T, T) -> T + Copy,
+        f: impl Fn(T, T, T, T) -> T + Copy,
     ) -> (&'a [[T; TILE]], &'a mut [T])
     where
         for<'p> [&'p mut [T; COLUMNS]; ROWS]: Sums<T, ROWS>,
@@ -333,12 +339,12 @@ fn store<T: Copy>(from: &[T], to: &mut [T]) {
 
 /// The places of the sums of `ROWS` rows.
 trait Sums<T, const ROWS: usize> {
-    /// Adds f(δᵦ, aᵦ, scaleᵦ) of the examples in use, one after the other.
+    /// sum = f(sum, δᵦ, aᵦ, scaleᵦ) for the examples in use, one after the other.
     fn add<const TILE: usize>(
         self,
         seeds: &[[T; TILE]; ROWS],
         columns: &Columns<'_, T, TILE>,
-        f: impl Fn(T, T, T) -> T + Copy,
+        f: impl Fn(T, T, T, T) -> T + Copy,
     );
 }
 
@@ -351,14 +357,14 @@ macro_rules! sums {
                 self,
                 [$($seed),*]: &[[T; TILE]; $rows],
                 columns: &Columns<'_, T, TILE>,
-                f: impl Fn(T, T, T) -> T + Copy,
+                f: impl Fn(T, T, T, T) -> T + Copy,
             ) {
                 let [$(mut $sum),*] = self.each_ref().map(|sums| **sums);
                 let examples = columns.values.iter().zip(columns.scale).enumerate();
                 for (lane, (values, &scale)) in examples.take(columns.lanes) {
                     $(if let Some(&seed) = $seed.get(lane) {
                         for (sum, &value) in $sum.iter_mut().zip(values) {
-                            *sum += f(seed, value, scale);
+                            *sum = f(*sum, seed, value, scale);
                         }
                     })*
                 }

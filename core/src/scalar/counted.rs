@@ -58,6 +58,14 @@ pub(crate) struct Counted(pub(crate) f32);
 impl sealed::Sealed for Counted {
     // What is counted is what a device does: vectors compute some numbers in vain.
     const VECTORS: bool = false;
+
+    #[cfg(feature = "fma")]
+    const FUSES: bool = true;
+
+    #[cfg(feature = "fma")]
+    fn fused(self, factor: Self, term: Self) -> Self {
+        self * factor + term
+    }
 }
 
 impl Scalar for Counted {
