@@ -20,6 +20,9 @@ mod sealed {
         /// no vectors, and too little stack for what would fill them.
         const VECTORS: bool = !cfg!(target_os = "none");
 
+        /// Whether the machine computes with this type in registers of its own; else functions do, by integers.
+        const REGISTERS: bool;
+
         /// Whether the instruction set of the build fuses a multiplication with an addition.
         #[cfg(feature = "fma")]
         const FUSES: bool;
@@ -31,14 +34,20 @@ mod sealed {
 }
 
 macro_rules! sealed {
-    ($type:ident, $riscv:literal, $($cortex_m:tt)*) => {
+    ($type:ident, $riscv:literal, $($arm:tt)*) => {
         impl sealed::Sealed for $type {
+            const REGISTERS: bool = cfg!(any(
+                not(target_os = "none"),
+                all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = $riscv),
+                $($arm)*
+            ));
+
             #[cfg(feature = "fma")]
             const FUSES: bool = cfg!(any(
                 all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"),
                 all(target_arch = "aarch64", target_feature = "neon"),
                 all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = $riscv),
-                $($cortex_m)*
+                all(target_feature = "mclass", $($arm)*)
             ));
 
             // Inlined whatever it costs: in a version of a kernel it is one instruction, and alone a function of software.
@@ -56,17 +65,9 @@ macro_rules! sealed {
     };
 }
 
-// The convention `eabihf` means a unit for `f32` at least; on a Cortex-M each of them fuses.
-sealed!(
-    f32,
-    "f",
-    all(
-        target_arch = "arm",
-        target_feature = "mclass",
-        target_abi = "eabihf"
-    )
-);
-sealed!(f64, "d",);
+// The convention `eabihf` means a unit for `f32` at least, which on a Cortex-M fuses.
+sealed!(f32, "f", all(target_arch = "arm", target_abi = "eabihf"));
+sealed!(f64, "d", any());
 
 /// What a square root counts as in multiply-accumulates: it is computed by software, on every target.
 pub const ROOT_MACS: usize = 8;

@@ -1,4 +1,7 @@
 //! Tile kernels for scalar registers: those of a device, and of two or three lanes on a host.
+//!
+//! Where a machine has no registers for the type, a product is a call that takes a hundred instructions, blocks of rows save
+//! three of them, and would cost some kilobytes: there rows are worked on one at a time.
 
 use super::arithmetic::Arithmetic;
 use crate::scalar::Scalar;
@@ -132,7 +135,7 @@ pub(super) fn add_products<T: Scalar, const TILE: usize>(
 ) {
     let (mut rest, mut bias) = (weights, bias);
     let mut single = out;
-    if TILE <= FEW {
+    if T::REGISTERS && TILE <= FEW {
         let (blocks, remainder) = single.as_chunks_mut::<ROWS>();
         let (biases, last) = bias.as_chunks::<ROWS>();
         let mut biases = biases.iter();
@@ -239,7 +242,11 @@ pub(super) fn transposed_from<T: Scalar, const TILE: usize>(
     start: impl Fn(&[T; TILE]) -> [T; TILE],
 ) {
     let width = out.len();
-    let (blocks, single) = out.as_chunks_mut::<ROWS>();
+    let (blocks, single) = if T::REGISTERS {
+        out.as_chunks_mut::<ROWS>()
+    } else {
+        (&mut [][..], out)
+    };
     let last = blocks.len().saturating_mul(ROWS);
     for (column, block) in blocks.iter_mut().enumerate() {
         let [s0, s1, s2, s3] = &*block;
@@ -274,7 +281,7 @@ pub(super) fn add_outer<T: Scalar, const TILE: usize>(
 ) {
     let (mut rest, mut bias) = (weights, bias);
     let mut single = seeds;
-    if TILE <= FEW && lanes == TILE {
+    if T::REGISTERS && TILE <= FEW && lanes == TILE {
         let (blocks, remainder) = single.as_chunks::<ROWS>();
         let (biases, last) = bias.as_chunks_mut::<ROWS>();
         for (block, bias) in blocks.iter().zip(biases) {

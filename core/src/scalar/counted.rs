@@ -59,6 +59,8 @@ impl sealed::Sealed for Counted {
     // What is counted is what a device does: vectors compute some numbers in vain.
     const VECTORS: bool = false;
 
+    const REGISTERS: bool = true;
+
     #[cfg(feature = "fma")]
     const FUSES: bool = true;
 
