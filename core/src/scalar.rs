@@ -38,6 +38,7 @@ macro_rules! sealed {
         impl sealed::Sealed for $type {
             const REGISTERS: bool = cfg!(any(
                 not(target_os = "none"),
+                all(target_arch = "aarch64", target_feature = "neon"),
                 all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = $riscv),
                 $($arm)*
             ));
