@@ -62,16 +62,10 @@ pub fn factor_entry<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column:
         let Some((left, [pivot, ..])) = rows.row(above, column).split_at_checked(column) else {
             return Pivot::NotPositive;
         };
-        for (&mine, &theirs) in factored.iter().zip(left) {
-            *entry -= mine * theirs;
-        }
-        *entry /= *pivot;
+        *entry = less_products(*entry, factored, left) / *pivot;
         return Pivot::Positive;
     }
-    let mut left = *entry;
-    for &mine in &*factored {
-        left -= mine * mine;
-    }
+    let left = less_products(*entry, factored, factored);
     let rounding = T::of_count(row.saturating_add(1)) * T::EPSILON * *entry;
     // An infinite entry is below its own rounding, and so is NaN.
     if left > rounding {
@@ -79,6 +73,55 @@ pub fn factor_entry<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column:
         Pivot::Positive
     } else {
         Pivot::NotPositive
+    }
+}
+
+/// x − Σₖ aₖbₖ.
+fn less_products<T: Scalar>(x: T, a: &[T], b: &[T]) -> T {
+    let products = a.iter().zip(b);
+    products.fold(x, |left, (&a, &b)| left - a * b)
+}
+
+/// The entries of a row of a factor that [`factor_block`] works on at once: their sums are under way together, and what is
+/// factored of the row is loaded once for all of them.
+pub(crate) const BLOCK: usize = 4;
+
+/// The multiplications and divisions of [`factor_block`].
+pub(crate) const fn block_macs(column: usize) -> usize {
+    // j and a division for each, from this column on.
+    column
+        .saturating_mul(BLOCK)
+        .saturating_add(BLOCK * (BLOCK + 1) / 2)
+}
+
+/// [`factor_entry`] for the entries from `column` on, [`BLOCK`] of them, which end in front of the diagonal.
+pub(crate) fn factor_block<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column: usize) {
+    let Some((above, rest)) = matrix.split_at_mut_checked(rows.start(row)) else {
+        return;
+    };
+    let Some((factored, rest)) = rest.split_at_mut_checked(column) else {
+        return;
+    };
+    let Some(entries) = rest.first_chunk_mut::<BLOCK>() else {
+        return;
+    };
+    let columns: [&[T]; BLOCK] =
+        core::array::from_fn(|entry| rows.row(above, column.saturating_add(entry)));
+    let ([a, b, c, d], [mut w, mut x, mut y, mut z]) = (columns, *entries);
+    for ((((&mine, &a), &b), &c), &d) in factored.iter().zip(a).zip(b).zip(c).zip(d) {
+        w -= mine * a;
+        x -= mine * b;
+        y -= mine * c;
+        z -= mine * d;
+    }
+    for (entry, (left, theirs)) in [w, x, y, z].into_iter().zip(columns).enumerate() {
+        let Some((done, [place, ..])) = entries.split_at_mut_checked(entry) else {
+            return;
+        };
+        let theirs = theirs.get(column..).unwrap_or(&[]);
+        if let Some(&pivot) = theirs.get(entry) {
+            *place = less_products(left, done, theirs) / pivot;
+        }
     }
 }
 
@@ -96,9 +139,14 @@ pub fn factor_entry<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column:
 /// assert_eq!(x, [1.5, 1.0]);
 /// ```
 pub fn factor<T: Scalar>(matrix: &mut [T], order: usize) -> Pivot {
+    let rows = Rows::Square(order);
     for row in 0..order {
-        for column in 0..row.saturating_add(1) {
-            if factor_entry(matrix, Rows::Square(order), row, column) == Pivot::NotPositive {
+        let blocks = row / BLOCK;
+        for block in 0..blocks {
+            factor_block(matrix, rows, row, block.saturating_mul(BLOCK));
+        }
+        for column in blocks.saturating_mul(BLOCK)..row.saturating_add(1) {
+            if factor_entry(matrix, rows, row, column) == Pivot::NotPositive {
                 return Pivot::NotPositive;
             }
         }
@@ -120,15 +168,13 @@ pub fn solve_row<T: Scalar>(factor: &[T], rows: Rows, order: usize, rhs: &mut [T
         return;
     };
     if upwards.is_none() {
-        for (&l, &y) in left.iter().zip(&*others) {
-            *entry -= l * y;
-        }
-        *entry /= *pivot;
+        *entry = less_products(*entry, left, others) / *pivot;
     } else {
         // By columns of Lᵀ, which are rows of L.
-        *entry /= *pivot;
+        let solved = *entry / *pivot;
+        *entry = solved;
         for (&l, y) in left.iter().zip(others) {
-            *y -= l * *entry;
+            *y -= l * solved;
         }
     }
 }

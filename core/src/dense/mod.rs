@@ -28,6 +28,7 @@ mod jacobi;
 )]
 mod tests;
 
+pub(crate) use cholesky::{BLOCK, block_macs, factor_block};
 pub use cholesky::{Pivot, Rows, factor, factor_entry, solve, solve_row};
 pub use jacobi::{Eigen, SWEEPS, Spectrum, eigen};
 

@@ -1,6 +1,16 @@
 //! Small matrices whose factors and eigenvectors are known.
 
-use super::{Eigen, Pivot, Rows, Spectrum, eigen, factor, factor_entry, solve, unit_row};
+extern crate std;
+
+use std::vec;
+use std::vec::Vec;
+
+use crate::scalar::Scalar;
+
+use super::{
+    BLOCK, Eigen, Pivot, Rows, Spectrum, block_macs, eigen, factor, factor_block, factor_entry,
+    solve, unit_row,
+};
 
 #[test]
 fn order_one() {
@@ -28,6 +38,65 @@ fn the_upper_half_is_neither_read_nor_written_by_a_factor() {
     let mut x = [6.0, -3.0, 10.0];
     solve(&matrix, 3, &mut x);
     assert_eq!(x, [1.0, -2.0, 1.0]);
+}
+
+/// (1 + |i − j|)⁻¹ and 1 more on the diagonal, from the first entry of the lower half on.
+fn lower_half(order: usize, rows: Rows) -> Vec<f32> {
+    let len = match rows {
+        Rows::Square(order) => order * order,
+        Rows::Packed => Rows::packed_len(order),
+    };
+    let mut matrix = vec![f32::NAN; len];
+    for row in 0..order {
+        for column in 0..=row {
+            let start = match rows {
+                Rows::Square(order) => row * order,
+                Rows::Packed => Rows::packed_len(row),
+            };
+            let distance = f32::of_count(row - column);
+            let diagonal = if row == column { 1.0 } else { 0.0 };
+            matrix[start + column] = 1.0 / (1.0 + distance) + diagonal;
+        }
+    }
+    matrix
+}
+
+#[test]
+fn a_block_of_a_factor_has_the_bits_of_its_entries() {
+    for order in 1..20 {
+        for rows in [Rows::Square(order), Rows::Packed] {
+            let mut by_entries = lower_half(order, rows);
+            let mut by_blocks = by_entries.clone();
+            for row in 0..order {
+                // From every column on, so that blocks begin anywhere.
+                let first = row % 3;
+                let behind = first + row.saturating_sub(first) / BLOCK * BLOCK;
+                for column in 0..=row {
+                    let pivot = factor_entry(&mut by_entries, rows, row, column);
+                    assert_eq!(pivot, Pivot::Positive);
+                    if (first..behind).contains(&column) {
+                        if (column - first).is_multiple_of(BLOCK) {
+                            factor_block(&mut by_blocks, rows, row, column);
+                        }
+                    } else {
+                        factor_entry(&mut by_blocks, rows, row, column);
+                    }
+                }
+            }
+            let bits =
+                |matrix: &[f32]| -> Vec<u32> { matrix.iter().map(|x| x.to_bits()).collect() };
+            assert_eq!(bits(&by_blocks), bits(&by_entries), "{order}, {rows:?}");
+            if matches!(rows, Rows::Square(_)) {
+                let mut whole = lower_half(order, rows);
+                assert_eq!(factor(&mut whole, order), Pivot::Positive);
+                assert_eq!(bits(&whole), bits(&by_entries), "{order}");
+            }
+        }
+    }
+    for column in 0..9 {
+        let entries = (column..column + BLOCK).map(|column| column + 1);
+        assert_eq!(block_macs(column), entries.sum::<usize>());
+    }
 }
 
 #[test]

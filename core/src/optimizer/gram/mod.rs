@@ -46,7 +46,7 @@ use super::{
 };
 use crate::damping::{Damping, DampingPolicy, Ratio};
 use crate::data::{Batch, Labels, Metric};
-use crate::dense::{Pivot, block};
+use crate::dense::{self, Pivot, block};
 use crate::error::Error;
 use crate::kernels;
 use crate::krylov::Status;
@@ -478,6 +478,13 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 let room = Self::SLICE.pieces(&model, TILE) as u64;
                 let mut pivot = Pivot::Positive;
                 while pivot == Pivot::Positive && at.0 < order {
+                    let behind = at.1.saturating_add(dense::BLOCK);
+                    let whole = spent.saturating_add(dense::block_macs(at.1) as u64);
+                    if T::REGISTERS && behind <= at.0 && whole <= room {
+                        system.factor_block(at.0, at.1);
+                        (at.1, spent) = (behind, whole);
+                        continue;
+                    }
                     // The pivot is a root.
                     let root = if at.0 == at.1 { ROOT_MACS } else { 0 };
                     let cost = at.1.saturating_add(1) as u64;

@@ -334,6 +334,11 @@ impl<'v, T: Scalar> System<'v, T> {
         dense::factor_entry(self.gram, Rows::Packed, row, column)
     }
 
+    /// [`dense::BLOCK`] of them in front of the diagonal.
+    pub(super) fn factor_block(&mut self, row: usize, column: usize) {
+        dense::factor_block(self.gram, Rows::Packed, row, column);
+    }
+
     /// A row of y, of which there are twice the order.
     pub(super) fn solve_row(&mut self, order: usize, row: usize) {
         dense::solve_row(self.gram, Rows::Packed, order, self.solution, row);
