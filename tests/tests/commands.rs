@@ -45,6 +45,21 @@ fn json_has_the_promised_keys() {
 }
 
 #[test]
+fn a_plan_is_that_of_its_tile() {
+    let sandbox = Sandbox::new();
+    for solver in ["gram", "cg", "dense"] {
+        let ram = [1, 4, 16, 32].map(|tile| {
+            let plan = sandbox.json(&format!("plan --net 64-32-10 --json --tile {tile}"));
+            plan["solvers"][solver]["ram_bytes"].as_u64()
+        });
+        assert!(
+            ram.is_sorted_by(|one, more| one < more),
+            "{solver}: {ram:?}"
+        );
+    }
+}
+
+#[test]
 fn a_run_is_its_seed_whatever_the_tile() {
     let sandbox = Sandbox::new();
     let hash = |options: &str| {

@@ -230,6 +230,7 @@ fn step_costs(
         match tile {
             1 => model.step_costs::<T, 1>(batch, iterations),
             4 => model.step_costs::<T, 4>(batch, iterations),
+            16 => model.step_costs::<T, 16>(batch, iterations),
             _ => model.step_costs::<T, 32>(batch, iterations),
         }
     }
