@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use natgrad::optimizer::{StepCosts, StepSolver};
-use natgrad::{Activation, Likelihood, Model, Scalar};
+use natgrad::{Activation, Likelihood, Model};
 
 use super::method::{DIRECTIONS, Method, Task, at_least_one};
 use super::options::{DatasetWord, Meaning, Net, Origin, PrecisionWord, fits, model, shape};
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::files::Precision;
 use crate::training::{
     DualMetrics, Footprint, Gram, Inverses, Metrics, Moments, Natural, Optimizer, Plane,
-    Preconditioning, Solvers, Tonga, footprint,
+    Preconditioning, Solvers, Tonga, footprint, step_costs,
 };
 
 #[derive(Debug, Args)]
@@ -89,7 +89,10 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         Precision::F64 => size_of::<f64>(),
     };
     let solvers = Solvable {
-        costs: step_costs(&model, options.tile, batch, iterations(&chosen), precision),
+        costs: match precision {
+            Precision::F32 => step_costs::<f32>(&model, options.tile, batch, iterations(&chosen)),
+            Precision::F64 => step_costs::<f64>(&model, options.tile, batch, iterations(&chosen)),
+        }?,
         iterations: iterations(&chosen),
         ram: options.ram,
     };
@@ -216,27 +219,6 @@ fn iterations(optimizer: &Optimizer) -> u16 {
     match optimizer {
         Optimizer::Natural(natural) | Optimizer::NaturalCg(natural, _) => natural.iterations,
         _ => Natural::new(Metrics::Identity).iterations,
-    }
-}
-
-fn step_costs(
-    model: &Model<'_>,
-    tile: usize,
-    batch: usize,
-    iterations: u16,
-    precision: Precision,
-) -> StepCosts {
-    fn of<T: Scalar>(model: &Model<'_>, tile: usize, batch: usize, iterations: u16) -> StepCosts {
-        match tile {
-            1 => model.step_costs::<T, 1>(batch, iterations),
-            4 => model.step_costs::<T, 4>(batch, iterations),
-            16 => model.step_costs::<T, 16>(batch, iterations),
-            _ => model.step_costs::<T, 32>(batch, iterations),
-        }
-    }
-    match precision {
-        Precision::F32 => of::<f32>(model, tile, batch, iterations),
-        Precision::F64 => of::<f64>(model, tile, batch, iterations),
     }
 }
 

@@ -1,5 +1,7 @@
 //! From the values of a method to the types of the core.
 
+use std::marker::PhantomData;
+
 use natgrad::curvature::{Curvature, Empirical, Natural as Fisher, Newton as Hessian};
 use natgrad::damping::{DampingMetric, Marquardt, Structural, Tikhonov};
 use natgrad::krylov::{Cg, Minres, MinresQlp, Solver};
@@ -86,22 +88,56 @@ pub const fn tile_for(examples: usize) -> usize {
     }
 }
 
+/// What is done with a tile once its type is known.
+pub(super) trait OnTile {
+    type Output;
+    fn on<const TILE: usize>(self) -> Self::Output;
+}
+
+/// From the value of `tile` to a type.
+///
+/// # Errors
+/// [`Error::Option`], when there is no such tile.
+pub(super) fn on_tile<O: OnTile>(tile: usize, what: O) -> Result<O::Output, Error> {
+    match tile {
+        1 => Ok(what.on::<1>()),
+        4 => Ok(what.on::<4>()),
+        16 => Ok(what.on::<16>()),
+        32 => Ok(what.on::<32>()),
+        _ => Err(Error::option(
+            "--tile",
+            format!("{tile} is none of 1, 4, 16 and 32"),
+        )),
+    }
+}
+
 /// From the values of `optimizer` and `tile` to types.
 pub(super) fn dispatch<T: Scalar, V: Visit<T>>(
     optimizer: &Optimizer,
     tile: usize,
     visit: V,
 ) -> Result<V::Output, Error> {
-    match tile {
-        1 => dispatch_method::<T, V, 1>(optimizer, visit),
-        4 => dispatch_method::<T, V, 4>(optimizer, visit),
-        16 => dispatch_method::<T, V, 16>(optimizer, visit),
-        32 => dispatch_method::<T, V, 32>(optimizer, visit),
-        _ => Err(Error::option(
-            "--tile",
-            format!("{tile} is none of 1, 4, 16 and 32"),
-        )),
+    struct ByMethod<'o, T, V> {
+        optimizer: &'o Optimizer,
+        visit: V,
+        scalar: PhantomData<T>,
     }
+    impl<T: Scalar, V: Visit<T>> OnTile for ByMethod<'_, T, V> {
+        type Output = Result<V::Output, Error>;
+
+        fn on<const TILE: usize>(self) -> Self::Output {
+            dispatch_method::<T, V, TILE>(self.optimizer, self.visit)
+        }
+    }
+    let scalar = PhantomData;
+    on_tile(
+        tile,
+        ByMethod {
+            optimizer,
+            visit,
+            scalar,
+        },
+    )?
 }
 
 fn dispatch_method<T: Scalar, V: Visit<T>, const TILE: usize>(

@@ -1,9 +1,11 @@
 //! What a step of a method costs, known before it runs.
 
-use natgrad::optimizer::{Full, Method};
+use std::marker::PhantomData;
+
+use natgrad::optimizer::{Full, Method, StepCosts};
 use natgrad::{DualStorage, Likelihood, Model, Pass, Scalar};
 
-use super::dispatch::{MOST_DUAL_EXAMPLES, Visit, dispatch};
+use super::dispatch::{MOST_DUAL_EXAMPLES, OnTile, Visit, dispatch, on_tile};
 use super::method::{
     Curvatures, DualMetrics, Gram, Inverses, KRYLOV, Metrics, Optimizer, Plane, Preconditioning,
 };
@@ -115,6 +117,42 @@ pub fn footprint<T: Scalar>(
         add(over(Pass::Loss, batch).saturating_mul(evaluations));
     }
     Ok(footprint)
+}
+
+/// [`Model::step_costs`] for a tile.
+///
+/// # Errors
+/// [`Error::Option`], when there is no such tile.
+pub fn step_costs<T: Scalar>(
+    model: &Model<'_>,
+    tile: usize,
+    batch: usize,
+    iterations: u16,
+) -> Result<StepCosts, Error> {
+    struct Costs<'a, 'm, T> {
+        model: &'a Model<'m>,
+        batch: usize,
+        iterations: u16,
+        scalar: PhantomData<T>,
+    }
+    impl<T: Scalar> OnTile for Costs<'_, '_, T> {
+        type Output = StepCosts;
+
+        fn on<const TILE: usize>(self) -> StepCosts {
+            self.model
+                .step_costs::<T, TILE>(self.batch, self.iterations)
+        }
+    }
+    let scalar = PhantomData::<T>;
+    on_tile(
+        tile,
+        Costs {
+            model,
+            batch,
+            iterations,
+            scalar,
+        },
+    )
 }
 
 /// As the core counts them; of the default it is [`Model::step_costs`].

@@ -8,7 +8,7 @@ mod method;
 mod record;
 
 pub use dispatch::{MOST_DUAL_EXAMPLES, Steps, tile_for, trainer};
-pub use footprint::{Footprint, footprint};
+pub use footprint::{Footprint, footprint, step_costs};
 pub use method::{
     Curvatures, DualMetrics, EIGENVECTORS, Gram, Inverses, KRYLOV, Metrics, Moments, Natural,
     Optimizer, Plane, Preconditioning, Solvers, Tonga, named_policy,
