@@ -411,7 +411,7 @@ proptest! {
             1..7_usize,
             1..5_usize,
             any::<bool>(),
-            prop_oneof![Just(Tile::One), Just(Tile::Four), Just(Tile::ThirtyTwo)],
+            prop_oneof![Just(Tile::One), Just(Tile::Four), Just(Tile::Sixteen)],
             any::<u64>(),
         )
     ) {

@@ -61,7 +61,7 @@ pub(crate) const SMALL: Limits = Limits {
 pub(crate) enum Tile {
     One,
     Four,
-    ThirtyTwo,
+    Sixteen,
 }
 
 /// How far the units are from linear.
@@ -270,7 +270,7 @@ pub(crate) fn activations() -> impl Strategy<Value = Activation> {
 }
 
 fn tiles() -> impl Strategy<Value = Tile> {
-    prop_oneof![Just(Tile::One), Just(Tile::Four), Just(Tile::ThirtyTwo)]
+    prop_oneof![Just(Tile::One), Just(Tile::Four), Just(Tile::Sixteen)]
 }
 
 /// Cases of either regime.

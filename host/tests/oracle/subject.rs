@@ -21,8 +21,8 @@ macro_rules! with_tile {
                 const $name: usize = 4;
                 $body
             }
-            crate::strategies::Tile::ThirtyTwo => {
-                const $name: usize = 32;
+            crate::strategies::Tile::Sixteen => {
+                const $name: usize = 16;
                 $body
             }
         }

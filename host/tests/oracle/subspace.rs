@@ -365,7 +365,7 @@ proptest! {
             1..3_usize,
             any::<bool>(),
             prop_oneof![Just(0.0), 1e-3..0.1_f64],
-            prop_oneof![Just(Tile::One), Just(Tile::Four), Just(Tile::ThirtyTwo)],
+            prop_oneof![Just(Tile::One), Just(Tile::Four), Just(Tile::Sixteen)],
             any::<u64>(),
         )
     ) {
