@@ -182,6 +182,63 @@ pub(crate) fn distance_squared<T: Scalar>(x: &[T], y: &[T]) -> T {
     reduce(x, y, |x, y| (x - y) * (x - y))
 }
 
+/// Σ f(xᵢ, yᵢ, outᵢ), summed as [`reduce`] does, over what the vectors have in common: an update of `out` and a sum
+/// in one pass.
+#[inline]
+pub(crate) fn reduce_into<'a, T: Scalar>(
+    x: &'a [T],
+    y: &'a [T],
+    out: &mut [T],
+    f: impl Fn(T, T, &mut T) -> T,
+) -> T {
+    let mut parts = [T::ZERO; PARTS];
+    let add = |x: &[T], y: &[T], out: &mut [T], parts: &mut [T; PARTS]| {
+        for (part, ((&x, &y), out)) in parts.iter_mut().zip(x.iter().zip(y).zip(out)) {
+            *part += f(x, y, out);
+        }
+    };
+    // Vectors of different lengths would not come to their last chunks together.
+    let n = x.len().min(y.len()).min(out.len());
+    let common = |x: &'a [T]| x.get(..n).unwrap_or(&[]).as_chunks::<PARTS>();
+    let ((x, x_rest), (y, y_rest)) = (common(x), common(y));
+    let out = out.get_mut(..n).unwrap_or(&mut []);
+    let (out, out_rest) = out.as_chunks_mut::<PARTS>();
+    for ((x, y), out) in x.iter().zip(y).zip(out) {
+        add(x, y, out, &mut parts);
+    }
+    add(x_rest, y_rest, out_rest, &mut parts);
+    tree(parts)
+}
+
+/// x += a p, r −= a q and q = 0; returns the new r · r, all in one pass.
+pub(crate) fn descend<T: Scalar>(a: T, p: &[T], q: &mut [T], x: &mut [T], r: &mut [T]) -> T {
+    let mut parts = [T::ZERO; PARTS];
+    let add = |p: &[T], q: &mut [T], x: &mut [T], r: &mut [T], parts: &mut [T; PARTS]| {
+        let vectors = p.iter().zip(q).zip(x.iter_mut().zip(r));
+        for (part, ((&p, q), (x, r))) in parts.iter_mut().zip(vectors) {
+            *x += a * p;
+            *r -= a * *q;
+            *q = T::ZERO;
+            *part += *r * *r;
+        }
+    };
+    let ((p, p_rest), (q, q_rest)) = (p.as_chunks::<PARTS>(), q.as_chunks_mut::<PARTS>());
+    let ((x, x_rest), (r, r_rest)) = (x.as_chunks_mut::<PARTS>(), r.as_chunks_mut::<PARTS>());
+    for ((p, q), (x, r)) in p.iter().zip(q).zip(x.iter_mut().zip(r)) {
+        add(p, q, x, r, &mut parts);
+    }
+    add(p_rest, q_rest, x_rest, r_rest, &mut parts);
+    tree(parts)
+}
+
+/// p = q + a p, and q = 0 in the same pass.
+pub(crate) fn turn<T: Scalar>(q: &mut [T], a: T, p: &mut [T]) {
+    for (p, q) in p.iter_mut().zip(q) {
+        *p = *q + a * *p;
+        *q = T::ZERO;
+    }
+}
+
 /// y += a x.
 pub(crate) fn axpy<T: Scalar>(a: T, x: &[T], y: &mut [T]) {
     for (y, &x) in y.iter_mut().zip(x) {
@@ -219,6 +276,44 @@ pub(crate) fn fill<T: Copy>(a: T, x: &mut [T]) {
 
 /// Whether every element is finite.
 pub(crate) fn all_finite<T: Scalar>(x: &[T]) -> bool {
-    // `&`, not an early exit: one branch for the whole vector.
-    x.iter().fold(true, |finite, x| finite & x.is_finite())
+    let mut finite = Finite::new();
+    if T::VECTORS {
+        // In several sums, since one would be a chain.
+        finite.look(reduce(x, x, |x, _| x * T::ZERO));
+    } else {
+        for &x in x {
+            finite.look(x);
+        }
+    }
+    finite.holds()
+}
+
+/// Whether all numbers that are looked at are finite, with one branch for all of them.
+pub(crate) struct Finite<T> {
+    so_far: bool,
+    /// 0 · Σ xᵢ: zero as long as every number is finite.
+    taint: T,
+}
+
+impl<T: Scalar> Finite<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            so_far: true,
+            taint: T::ZERO,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn look(&mut self, x: T) {
+        if T::REGISTERS {
+            self.taint += x * T::ZERO;
+        } else {
+            // Functions multiply and add here; a look at the exponent is a few instructions.
+            self.so_far &= x.is_finite();
+        }
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.so_far && self.taint == T::ZERO
+    }
 }

@@ -27,12 +27,21 @@ pub trait LinearOperator<T: Scalar> {
     /// out = Av; returns vᵀAv.
     fn apply(&mut self, v: &[T], out: &mut [T]) -> T {
         kernels::fill(T::ZERO, out);
-        let mut quad = T::ZERO;
-        for part in 0..self.parts() {
-            self.apply_part(part, v, out, &mut quad);
-        }
-        quad
+        add_product(self, v, out)
     }
+}
+
+/// out += Av; returns vᵀAv.
+pub(crate) fn add_product<T: Scalar>(
+    a: &mut (impl LinearOperator<T> + ?Sized),
+    v: &[T],
+    out: &mut [T],
+) -> T {
+    let mut quad = T::ZERO;
+    for part in 0..a.parts() {
+        a.apply_part(part, v, out, &mut quad);
+    }
+    quad
 }
 
 /// s·I: Tikhonov damping and the L2 term with s = λ, the preconditioner that does nothing with s = 1.
@@ -67,8 +76,12 @@ impl<T: Scalar> LinearOperator<T> for Identity<T> {
     }
 
     fn apply_part(&mut self, _part: usize, v: &[T], out: &mut [T], quad: &mut T) {
-        kernels::axpy(self.scale, v, out);
-        *quad += self.scale * kernels::dot(v, v);
+        let scale = self.scale;
+        let square = kernels::reduce_into(v, v, out, |v, _, out| {
+            *out += scale * v;
+            v * v
+        });
+        *quad += scale * square;
     }
 }
 
@@ -85,7 +98,7 @@ pub struct Diagonal<'a, T> {
 
 impl<'a, T: Scalar> Diagonal<'a, T> {
     /// The multiplications of a product, per parameter.
-    pub(crate) const MACS: usize = 5;
+    pub(crate) const MACS: usize = 4;
 
     /// `scale` · diag(`entries`) + `shift` · I.
     pub const fn new(entries: &'a [T], scale: T, shift: T) -> Self {
@@ -108,10 +121,11 @@ impl<T: Scalar> LinearOperator<T> for Diagonal<'_, T> {
 
     fn apply_part(&mut self, _part: usize, v: &[T], out: &mut [T], quad: &mut T) {
         let Self { scale, shift, .. } = *self;
-        for ((out, &v), &e) in out.iter_mut().zip(v).zip(self.entries) {
-            *out += (scale * e + shift) * v;
-        }
-        *quad += kernels::reduce(self.entries, v, |e, v| (scale * e + shift) * (v * v));
+        *quad += kernels::reduce_into(self.entries, v, out, |e, v, out| {
+            let entry = scale * e + shift;
+            *out += entry * v;
+            entry * (v * v)
+        });
     }
 }
 
@@ -138,8 +152,8 @@ impl<'a, T: Scalar> InverseDiagonal<'a, T> {
     /// The multiply-accumulates of a product, per parameter.
     pub(crate) const fn macs(exponent: Exponent) -> usize {
         match exponent {
-            Exponent::One => 5,
-            Exponent::ThreeQuarters => 7 + 4 * ROOT_MACS,
+            Exponent::One => 3,
+            Exponent::ThreeQuarters => 4 + 2 * ROOT_MACS,
         }
     }
 
@@ -173,11 +187,11 @@ impl<T: Scalar> LinearOperator<T> for InverseDiagonal<'_, T> {
                 root * root.root()
             }
         };
-        let quotient = |e: T, v: T| v / power(scale * e + shift);
-        for ((out, &v), &e) in out.iter_mut().zip(v).zip(self.entries) {
-            *out += quotient(e, v);
-        }
-        *quad += kernels::reduce(self.entries, v, |e, v| v * quotient(e, v));
+        *quad += kernels::reduce_into(self.entries, v, out, |e, v, out| {
+            let quotient = v / power(scale * e + shift);
+            *out += quotient;
+            v * quotient
+        });
     }
 }
 

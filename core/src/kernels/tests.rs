@@ -1,4 +1,4 @@
-//! The tile kernels against loops in the order of the indices, bit for bit.
+//! The kernels against loops in the order of the indices, bit for bit.
 
 #![expect(clippy::disallowed_methods, reason = "what is fused is held to libm's")]
 #![expect(
@@ -324,7 +324,7 @@ fn layers<T: Fused, const TILE: usize>() {
 }
 
 #[test]
-fn tile_kernels_sum_in_the_order_of_the_indices() {
+fn tile_kernels_of_singles_sum_in_the_order_of_the_indices() {
     layers::<f32, 1>();
     layers::<f32, 2>();
     layers::<f32, 3>();
@@ -334,9 +334,67 @@ fn tile_kernels_sum_in_the_order_of_the_indices() {
     layers::<f32, 16>();
     layers::<f32, 32>();
     layers::<f32, 33>();
+}
+
+#[test]
+fn tile_kernels_of_doubles_sum_in_the_order_of_the_indices() {
     layers::<f64, 1>();
     layers::<f64, 4>();
     layers::<f64, 7>();
     layers::<f64, 16>();
     layers::<f64, 32>();
+}
+
+/// [`PARTS`] partial sums, element by element in the order of the indices.
+fn summed<T: Scalar>(terms: impl Iterator<Item = T>) -> T {
+    let mut parts = [T::ZERO; PARTS];
+    for (i, term) in terms.enumerate() {
+        parts[i % PARTS] += term;
+    }
+    tree(parts)
+}
+
+#[test]
+fn an_update_and_its_sum_have_the_bits_of_both_apart() {
+    for len in WIDTHS {
+        let mut draws = Draws::of(len, len);
+        let [a, b]: [f32; 2] = [draws.next(), draws.next()];
+        let [p, q, x, r]: [Vec<f32>; 4] = core::array::from_fn(|_| draws.vector(len));
+
+        // One vector is longer than what they have in common, by whole chunks and by a rest.
+        for longer in 0..=2 {
+            let mut vectors = [p.clone(), q.clone(), r.clone()];
+            vectors[longer].extend(draws.vector::<f32>(PARTS + 1));
+            let [x, y, out] = &mut vectors;
+            let mut apart = out.clone();
+            for i in 0..len {
+                apart[i] += b * p[i];
+            }
+            let sum = reduce_into(x, y, out, |x, y, out| {
+                *out += b * x;
+                *out * y
+            });
+            let expected = summed((0..len).map(|i| apart[i] * q[i]));
+            assert_eq!(bits(&[sum]), bits(&[expected]), "{len}, {longer}");
+            assert_eq!(bits(out), bits(&apart), "{len}, {longer}");
+        }
+
+        let (mut q_after, mut x_after, mut r_after) = (q.clone(), x.clone(), r.clone());
+        let square = descend(a, &p, &mut q_after, &mut x_after, &mut r_after);
+        let [stepped, left]: [Vec<f32>; 2] = [
+            (0..len).map(|i| x[i] + a * p[i]).collect(),
+            (0..len).map(|i| r[i] - a * q[i]).collect(),
+        ];
+        let expected = summed(left.iter().map(|r| r * r));
+        assert_eq!(bits(&[square]), bits(&[expected]), "{len}");
+        assert_eq!(bits(&x_after), bits(&stepped), "{len}");
+        assert_eq!(bits(&r_after), bits(&left), "{len}");
+        assert_eq!(bits(&q_after), bits(&vec![0.0_f32; len]), "{len}");
+
+        let (mut q_after, mut p_after) = (q.clone(), p.clone());
+        turn(&mut q_after, a, &mut p_after);
+        let turned: Vec<f32> = (0..len).map(|i| q[i] + a * p[i]).collect();
+        assert_eq!(bits(&p_after), bits(&turned), "{len}");
+        assert_eq!(bits(&q_after), bits(&vec![0.0_f32; len]), "{len}");
+    }
 }

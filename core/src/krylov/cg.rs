@@ -12,14 +12,15 @@
 use super::history::History;
 use super::{Advance, Iteration, Solve, Solver, Start, Status, Stop, System};
 use crate::kernels;
+use crate::operator::add_product;
 use crate::scalar::Scalar;
 use crate::workspace::Arena;
 
 /// Conjugate gradients with `CHECKPOINTS` kept iterates, for backtracking along them (Martens 2010,
 /// section 4.6): of the iterates at ⌈5 · 1.3ʲ⌉, the last ones.
 ///
-/// Memory: 4 + `CHECKPOINTS` vectors. Per iteration: one product with A, one with M⁻¹, two fused vector
-/// updates, and one more product with A where the residual is refreshed.
+/// Memory: 4 + `CHECKPOINTS` vectors. Per iteration: one product with A, one with M⁻¹, two passes over the vectors
+/// (the direction; x, r and r·r), and one more product with A where the residual is refreshed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Cg<const CHECKPOINTS: usize = 0>;
@@ -116,6 +117,7 @@ struct Vectors<'m, T> {
     x: &'m mut [T],
     r: &'m mut [T],
     p: &'m mut [T],
+    /// 0 whenever a product begins: what has read it last clears it.
     q: &'m mut [T],
     kept: &'m mut [T],
 }
@@ -142,7 +144,9 @@ impl<'m, T> Vectors<'m, T> {
 
 impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
     const VECTORS: usize = 4 + CHECKPOINTS;
-    const MACS: usize = 2;
+    // Both vectors, and the square of the second.
+    const MACS: usize = 3;
+    const BESIDE: usize = 0;
 
     type State = State<T>;
 
@@ -181,6 +185,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
         match state.phase {
             Phase::Start => {
                 state.rhs_squared = kernels::dot(system.rhs, system.rhs);
+                kernels::fill(T::ZERO, q);
                 if !state.rhs_squared.is_finite() {
                     kernels::fill(T::ZERO, x);
                     return state.finish(Status::NonFinite);
@@ -193,12 +198,10 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                     Start::Zero => {
                         kernels::fill(T::ZERO, x);
                         kernels::copy(system.rhs, r);
+                        state.residual_squared = state.rhs_squared;
                         Phase::Precondition
                     }
-                    Start::Warm => {
-                        kernels::fill(T::ZERO, q);
-                        Phase::Image(0)
-                    }
+                    Start::Warm => Phase::Image(0),
                 };
             }
             Phase::Image(part) => {
@@ -211,10 +214,11 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 };
             }
             Phase::Residual => {
-                let sides = system.rhs.iter().zip(q.iter());
-                for (r, (&b, &q)) in r.iter_mut().zip(sides) {
+                state.residual_squared = kernels::reduce_into(system.rhs, q, r, |b, q, r| {
                     *r = b - q;
-                }
+                    *r * *r
+                });
+                kernels::fill(T::ZERO, q);
                 if state.count == 0 {
                     // φ(x) = −½ x·(r + b).
                     let slope = kernels::dot(x, r) + kernels::dot(x, system.rhs);
@@ -230,8 +234,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
             }
             Phase::Precondition => {
                 state.gamma_before = state.gamma;
-                state.gamma = system.preconditioner.apply(r, q);
-                state.residual_squared = kernels::dot(r, r);
+                state.gamma = add_product(system.preconditioner, r, q);
                 state.history.keep(state.count, state.phi);
                 if CHECKPOINTS > 0 && T::of_int(i32::from(state.count)) >= state.next_checkpoint {
                     state.phase = Phase::Checkpoint;
@@ -258,23 +261,25 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 state.phase = Phase::Direction;
             }
             Phase::Direction => {
+                let turn = state.gamma / state.gamma_before;
+                state.descent = state.gamma;
                 if state.count == 0 {
                     kernels::copy(q, p);
-                } else {
-                    kernels::xpay(q, state.gamma / state.gamma_before, p);
-                }
-                state.descent = state.gamma;
-                // A refreshed residual is not exactly orthogonal to the last direction. The step must
-                // then be the exact one along p, else the error grows from refresh to refresh.
-                if core::mem::take(&mut state.refreshed) {
+                    kernels::fill(T::ZERO, q);
+                } else if core::mem::take(&mut state.refreshed) {
+                    // A refreshed residual is not exactly orthogonal to the last direction. The step must
+                    // then be the exact one along p, else the error grows from refresh to refresh.
+                    kernels::xpay(q, turn, p);
                     let descent = kernels::dot(p, r);
                     if descent > T::ZERO {
                         state.descent = descent;
                     } else {
                         kernels::copy(q, p);
                     }
+                    kernels::fill(T::ZERO, q);
+                } else {
+                    kernels::turn(q, turn, p);
                 }
-                kernels::fill(T::ZERO, q);
                 state.quad = T::ZERO;
                 state.phase = Phase::Product(0);
             }
@@ -301,16 +306,11 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 if !alpha.is_finite() {
                     return state.finish(Status::NonPositiveCurvature);
                 }
-                let images = p.iter().zip(q.iter());
-                for ((x, r), (&p, &q)) in x.iter_mut().zip(r.iter_mut()).zip(images) {
-                    *x += alpha * p;
-                    *r -= alpha * q;
-                }
+                state.residual_squared = kernels::descend(alpha, p, q, x, r);
                 state.phi -= T::HALF * (alpha * state.descent);
                 state.count = state.count.saturating_add(1);
                 let due = state.count.checked_rem(stop.refresh) == Some(0);
                 state.phase = if due {
-                    kernels::fill(T::ZERO, q);
                     Phase::Image(0)
                 } else {
                     Phase::Precondition

@@ -136,6 +136,7 @@ const TRUST: f64 = 2.0;
 impl<T: Scalar, M: Lanczos> Solver<T> for M {
     const VECTORS: usize = Vectors::<T>::COUNT;
     const MACS: usize = M::Directions::<T>::MACS;
+    const BESIDE: usize = 1;
 
     type State = Course<T, M::Directions<T>>;
 

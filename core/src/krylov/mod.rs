@@ -164,8 +164,10 @@ pub trait Solver<T: Scalar> {
     const VECTORS: usize;
 
     /// The multiplications per element of its dearest update of vectors, products with A and M⁻¹ not counted.
-    /// What it does with M⁻¹z in the slice of that product is one more at most.
     const MACS: usize;
+
+    /// The multiplications per element that it makes in the slice of a product with M⁻¹, beside those of the product.
+    const BESIDE: usize;
 
     /// What is not a vector.
     type State: Copy;

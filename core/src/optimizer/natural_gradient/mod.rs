@@ -235,7 +235,7 @@ where
 
     const SLICE: Slice = Slice::new(C::PASS, Self::FISHER || P::SQUARES, GRADIENT_MACS + 1)
         .with_vectors(S::MACS)
-        .with_vectors(P::MACS + 1)
+        .with_vectors(P::MACS + S::BESIDE)
         .with_vectors(D::MACS);
 
     // A look, a copy, and a product for the warm start.
