@@ -8,7 +8,7 @@ use natgrad::data::DataError;
 use natgrad::krylov::{Iteration, Solve, Status, Stop};
 use natgrad::optimizer::{
     Adam, AdamState, DescentState, NaturalCg, NaturalCgState, NaturalGradient, NaturalState,
-    Outcome, Progress, Report, SolveReport, TongaState,
+    Outcome, Progress, Report, SgdState, SolveReport, TongaState,
 };
 use natgrad::{Activation, Error, Likelihood, Plan, PlanError, ShapeError};
 
@@ -22,5 +22,5 @@ fn what_a_firmware_logs_has_a_format() {
     formats::<(Plan<3>, Activation, Likelihood)>();
     formats::<(NaturalGradient<f32>, NaturalCg<f32>, Adam<f32>)>();
     formats::<(NaturalState<f32>, NaturalCgState<f32>, DescentState)>();
-    formats::<(AdamState<f32>, TongaState<f32>)>();
+    formats::<(AdamState<f32>, SgdState<f32>, TongaState<f32>)>();
 }

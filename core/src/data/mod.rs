@@ -9,6 +9,7 @@ pub use samples::Samples;
 use core::fmt;
 
 use crate::error::Error;
+use crate::kernels::{self, Finite};
 use crate::likelihood::Likelihood;
 use crate::plan::Model;
 use crate::scalar::Scalar;
@@ -63,6 +64,18 @@ impl<T: Scalar> Inputs<'_, T> {
             Self::Values(_) => None,
             Self::Bytes(samples) => Some(samples.features()),
             Self::Words(samples) => Some(samples.features()),
+        }
+    }
+
+    /// Whether every input of one example is finite.
+    fn are_finite(&self, example: usize, dim_in: usize) -> bool {
+        match self {
+            Self::Values(values) => kernels::all_finite(row(values, example, dim_in)),
+            Self::Bytes(_) | Self::Words(_) => {
+                let mut finite = Finite::new();
+                self.read(example, dim_in, 0..dim_in, |_, x| finite.look(x));
+                finite.holds()
+            }
         }
     }
 
@@ -223,15 +236,9 @@ impl<'a, T: Scalar> Batch<'a, T> {
         if weight == T::ZERO {
             return Ok(weight);
         }
-        let mut taint = T::ZERO;
-        let features = 0..model.dim_in();
-        self.inputs
-            .read(example, model.dim_in(), features.clone(), |_, x| {
-                taint += x * T::ZERO;
-            });
-        // One comparison for all of them: times zero, a number that is not finite is not zero.
-        if taint != T::ZERO {
+        if !self.inputs.are_finite(example, model.dim_in()) {
             let mut first = None;
+            let features = 0..model.dim_in();
             self.inputs
                 .read(example, model.dim_in(), features, |feature, x| {
                     if !x.is_finite() && first.is_none() {
@@ -270,13 +277,7 @@ impl<'a, T: Scalar> Batch<'a, T> {
                 let values = row(values, example, model.dim_out());
                 let probability = |t: &T| *t >= T::ZERO && *t <= T::ONE;
                 let good = match likelihood {
-                    Likelihood::Gaussian => {
-                        let mut taint = T::ZERO;
-                        for &t in values {
-                            taint += t * T::ZERO;
-                        }
-                        taint == T::ZERO
-                    }
+                    Likelihood::Gaussian => kernels::all_finite(values),
                     Likelihood::Bernoulli => values.iter().all(probability),
                     Likelihood::Categorical => {
                         let mut sum = T::ZERO;

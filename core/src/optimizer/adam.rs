@@ -6,6 +6,7 @@
 //!
 //! The powers β₁ᵗ and β₂ᵗ are running products.
 
+use super::bounds::Bounds;
 use super::objective::GRADIENT_MACS;
 use super::sgd::FirstOrderStep;
 use super::{Frame, Method, Progress, Report, Slice, sealed};
@@ -36,6 +37,8 @@ pub struct Adam<T> {
 pub struct AdamState<T> {
     /// β₁ᵗ and β₂ᵗ.
     pub powers: [T; 2],
+    /// Of θ, m and v.
+    bounds: Bounds<T, 3>,
 }
 
 impl<T: Scalar> Adam<T> {
@@ -86,6 +89,7 @@ impl<T: Scalar> Method<T> for Adam<T> {
     fn start(&self) -> AdamState<T> {
         AdamState {
             powers: [T::ONE; 2],
+            bounds: Bounds::unknown(),
         }
     }
 
@@ -132,23 +136,36 @@ impl<T: Scalar> Method<T> for Adam<T> {
 
         // √v̂ + ε ≥ ε, so that twice η|m|/ε is above every |change|, rounded as it may be: no root is needed to know
         // that none of them leaves the range.
-        // Times zero, what is not finite is not zero.
         let steepest = (rate + rate) / epsilon;
-        let mut taint = T::ZERO;
-        let old = first.iter().zip(second.iter());
-        for ((&g, &p), (&m, &v)) in gradient.iter().zip(params.iter()).zip(old) {
-            let (m, v) = moments(g, m, v);
-            taint += v * T::ZERO + (p.abs() + m.abs() * steepest) * T::ZERO;
-        }
-        if taint != T::ZERO {
-            return Err(Error::NonFiniteUpdate);
+        let [p, m, v] = state.bounds.0;
+        let largest = report.gradient_norm;
+        let m = largest.larger(m);
+        let mut bounds = Bounds::above([p + m * steepest, m, (largest * largest).larger(v)]);
+        if !bounds.hold() {
+            let (mut largest_p, mut largest_m, mut largest_v) = (T::ZERO, T::ZERO, T::ZERO);
+            // Times zero, what is not finite is not zero.
+            let mut taint = T::ZERO;
+            let old = first.iter().zip(second.iter());
+            for ((&g, &p), (&m, &v)) in gradient.iter().zip(params.iter()).zip(old) {
+                let (m, v) = moments(g, m, v);
+                let m = m.abs();
+                let p = p.abs() + m * steepest;
+                taint += v * T::ZERO + p * T::ZERO;
+                largest_p = p.larger(largest_p);
+                largest_m = m.larger(largest_m);
+                largest_v = v.larger(largest_v);
+            }
+            if taint != T::ZERO {
+                return Err(Error::NonFiniteUpdate);
+            }
+            bounds = Bounds([largest_p, largest_m, largest_v]);
         }
         let old = first.iter_mut().zip(second);
         for ((&mut g, p), (m, v)) in gradient.iter_mut().zip(params).zip(old) {
             (*m, *v) = moments(g, *m, *v);
             *p += -(rate * *m) / ((*v / unbias).root() + epsilon);
         }
-        state.powers = powers;
+        *state = AdamState { powers, bounds };
         Ok(report)
     }
 }

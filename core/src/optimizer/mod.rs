@@ -23,6 +23,7 @@
 
 mod adam;
 mod bfgs;
+mod bounds;
 mod gram;
 mod hessian_free;
 mod krylov_descent;
@@ -50,7 +51,7 @@ pub use natural_cg::{Conjugation, Full, Local, NaturalCg, NaturalCgState};
 pub use natural_gradient::{Acceptance, HeldOut, NaturalGradient, NaturalState};
 pub use newton::Newton;
 pub use objective::{Anchor, L2};
-pub use sgd::{Momentum, Nesterov, Plain, Sgd, Velocity};
+pub use sgd::{Momentum, Nesterov, Plain, Sgd, SgdState, Velocity};
 pub use slice::Slice;
 pub use step_cost::{StepCost, StepCosts, StepSolver};
 pub use tonga::{Centred, Moment, Tonga, TongaState, Uncentred};

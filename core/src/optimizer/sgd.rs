@@ -8,6 +8,7 @@
 //!
 //! Nesterov's form is that of Sutskever et al. 2013, written for the point that looks ahead.
 
+use super::bounds::Bounds;
 use super::objective::{GRADIENT_MACS, GradientPass};
 use super::{Frame, Method, Outcome, Progress, Report, Slice, sealed};
 use crate::error::Error;
@@ -89,6 +90,14 @@ impl<T: Scalar, V: Velocity> Sgd<T, V> {
     }
 }
 
+/// What outlives a step of [`Sgd`], beside its velocity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SgdState<T> {
+    /// Of θ and v.
+    bounds: Bounds<T, 2>,
+}
+
 impl<T, V> sealed::Sealed for Sgd<T, V> {}
 
 impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
@@ -101,7 +110,7 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
     // Looked at, and written: ηg, μv and μ times the new v.
     const FINISH: usize = 6;
 
-    type State = ();
+    type State = SgdState<T>;
 
     type Step = FirstOrderStep<T>;
 
@@ -115,9 +124,13 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
         Ok(())
     }
 
-    fn start(&self) {}
+    fn start(&self) -> SgdState<T> {
+        SgdState {
+            bounds: Bounds::unknown(),
+        }
+    }
 
-    fn begin(&self, (): &()) -> FirstOrderStep<T> {
+    fn begin(&self, _: &SgdState<T>) -> FirstOrderStep<T> {
         FirstOrderStep::new()
     }
 
@@ -131,7 +144,7 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
 
     fn finish(
         &self,
-        (): &mut (),
+        state: &mut SgdState<T>,
         step: &FirstOrderStep<T>,
         params: &mut [T],
         vectors: &mut [T],
@@ -142,14 +155,25 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
         let velocity = arena.take(params.len());
         let update = |g: T, v: T| V::update(self.momentum, v, -(self.rate * g));
 
-        let mut finite = true;
-        for (i, (&g, &p)) in gradient.iter().zip(params.iter()).enumerate() {
-            let v = velocity.get(i).copied().unwrap_or(T::ZERO);
-            let (v, change) = update(g, v);
-            finite &= v.is_finite() & (p + change).is_finite();
-        }
-        if !finite {
-            return Err(Error::NonFiniteUpdate);
+        // μ and η are not negative: from magnitudes comes what no magnitude is above.
+        let [p, v] = state.bounds.0;
+        let (v, change) = V::update(self.momentum, v, self.rate * report.gradient_norm);
+        let mut bounds = Bounds::above([p + change, v]);
+        if !bounds.hold() {
+            let (mut largest_p, mut largest_v) = (T::ZERO, T::ZERO);
+            let mut finite = true;
+            for (i, (&g, &p)) in gradient.iter().zip(params.iter()).enumerate() {
+                let v = velocity.get(i).copied().unwrap_or(T::ZERO);
+                let (v, change) = update(g, v);
+                let p = p + change;
+                finite &= v.is_finite() & p.is_finite();
+                largest_p = p.abs().larger(largest_p);
+                largest_v = v.abs().larger(largest_v);
+            }
+            if !finite {
+                return Err(Error::NonFiniteUpdate);
+            }
+            bounds = Bounds([largest_p, largest_v]);
         }
         for (i, (&mut g, p)) in gradient.iter_mut().zip(params).enumerate() {
             let mut none = T::ZERO;
@@ -158,6 +182,7 @@ impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
             *v = next;
             *p += change;
         }
+        state.bounds = bounds;
         Ok(report)
     }
 }

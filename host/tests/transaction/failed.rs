@@ -211,6 +211,36 @@ fn an_update_that_overflows_in_its_last_numbers_is_not_committed() {
     an_overflowing_update_changes_nothing(unchecked, |m| m.rate = 1e34, |m| m.rate = 1.0);
 }
 
+/// A trainer that has carried its bounds along from step to step says what one says that looks at every parameter, since it
+/// has just begun.
+#[test]
+fn carried_bounds_refuse_what_a_look_refuses() {
+    let mut world = World::gaussian();
+    for value in &mut world.values {
+        *value *= 1e4;
+    }
+    let mut refused = 0;
+    for exponent in -3..=38 {
+        world.with(plain(), |trainer, world| {
+            trainer.step(world.batch(), Metric::Same).expect("a step");
+            for _ in 0..3 {
+                let mut young = world.clone();
+                young.params = trainer.params().to_vec();
+                trainer.method_mut().expect("idle").rate = 10_f32.powi(exponent);
+                let method = *trainer.method();
+                let expected = young.with(method, |trainer, world| {
+                    let end = trainer.step(world.batch(), Metric::Same);
+                    (end, bits(trainer.params()))
+                });
+                let end = trainer.step(world.batch(), Metric::Same);
+                refused += usize::from(end == Err(Error::NonFiniteUpdate));
+                assert_eq!((end, bits(trainer.params())), expected, "10^{exponent}");
+            }
+        });
+    }
+    assert!(refused > 0, "no rate was too large");
+}
+
 #[test]
 fn adam_at_an_absurd_rate_keeps_its_powers() {
     let world = World::gaussian();
