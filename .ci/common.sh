@@ -50,3 +50,9 @@ need_linker() {
     command -v cc >/dev/null || apt_install build-essential ||
         give_up "there is no C compiler to link with: install one (Debian: build-essential), or run with --install."
 }
+
+# Runs a program of `tests` as the tests have it: for another profile every crate would be built once more.
+run_program() {
+    cargo test --quiet --workspace --no-run --locked
+    "${CARGO_TARGET_DIR:-target}/debug/$1" "${@:2}"
+}

@@ -33,7 +33,7 @@ struct Options {
     #[arg(long, value_name = "CHECK")]
     only: Vec<Check>,
 
-    /// Delete what was built for a target once its last core is done: some 450 MB each.
+    /// Delete what was built for a target by a profile once its last core is done: some 230 MB each.
     #[arg(long)]
     clean: bool,
 }
@@ -143,22 +143,25 @@ fn run(options: &Options) -> Result<bool, String> {
     cores.sort_by_key(|core| !core.emulates_floats());
     let host = bits::host_runs()?;
     println!("core target                         profile check    result");
-    let mut good = true;
-    for profile in ["dev", "release"]
-        .into_iter()
-        .filter(|_| options.wants(Check::Bits))
-    {
-        let verdict = bits::check_host(profile, &host);
-        good &= row("host", "", profile, Check::Bits, &verdict);
-    }
+    // The profiles of a target next to each other: cargo builds for one at a time per profile.
+    let targets = cores.chunk_by(|one, other| one.target == other.target);
+    let by_target = targets.flat_map(|cores| PROFILES.map(|profile| Job::Target(cores, profile)));
+    let on_host = ["dev", "release"].map(Job::Host);
+    let on_host = on_host.into_iter().filter(|_| options.wants(Check::Bits));
 
-    // An emulator keeps one processor busy: while it does, the next target is built on the others.
-    let targets = Mutex::new(cores.chunk_by(|one, other| one.target == other.target));
-    let next = || targets.lock().ok()?.next();
+    // An emulator keeps one processor busy: while it does, the next programs are built on the others.
+    let jobs = Mutex::new(by_target.chain(on_host));
+    let next = || jobs.lock().ok()?.next();
     let work = || {
         let mut good = true;
-        while let Some(cores) = next() {
-            good &= run_target(cores, options, &host)?;
+        while let Some(job) = next() {
+            good &= match job {
+                Job::Target(cores, profile) => run_target(cores, profile, options, &host)?,
+                Job::Host(profile) => {
+                    let verdict = bits::check_host(profile, &host);
+                    row("host", "", profile, Check::Bits, &verdict)
+                }
+            };
         }
         Ok(good)
     };
@@ -171,65 +174,75 @@ fn run(options: &Options) -> Result<bool, String> {
         });
         verdicts.collect()
     });
+    let mut good = true;
     for verdict in verdicts {
         good &= verdict?;
     }
     Ok(good)
 }
 
-/// All checks on the cores of one target; whether nothing was missed.
+/// What one worker does without a break.
+enum Job<'a> {
+    /// All checks on the cores of one target, built by a profile.
+    Target(&'a [&'static Core], &'static str),
+    /// The bits of the host, built by a profile of cargo.
+    Host(&'static str),
+}
+
+/// All checks on the cores of one target, built by a profile; whether nothing was missed.
 fn run_target(
     cores: &[&'static Core],
+    profile: &'static str,
     options: &Options,
     host: &[bits::Run],
 ) -> Result<bool, String> {
     let mut good = true;
     for &core in cores {
         let toolchain = &Toolchain::find(core)?;
-        if options.wants(Check::Defmt) {
-            let result = toolchain.build_with_defmt(core).map(|()| "builds".into());
-            good &= row(core.name, core.target, "release", Check::Defmt, &result);
-        }
-        for profile in PROFILES {
-            let build = Build {
-                core,
-                profile,
-                toolchain,
-            };
-            let mut judge = |check, verdict: &dyn Fn() -> Verdict| {
-                if options.wants(check) {
-                    good &= row(core.name, core.target, profile, check, &verdict());
-                }
-            };
-            // What looks at programs and counts their instructions is the same for every core of a target.
-            let once = |check: fn(&Build<'_>) -> Verdict| match cores.first() {
-                Some(first) if first.name != core.name => {
-                    Ok(format!("not run: the programs are those of {}", first.name))
-                }
-                _ => check(&build),
-            };
-            judge(Check::Bits, &|| bits::check(&build, host));
-            judge(Check::Panics, &|| once(panics::check));
-            judge(Check::Slices, &|| once(slices::check));
-            judge(Check::Control, &|| once(control::check));
-            judge(Check::Budgets, &|| {
-                once(if options.record {
-                    budgets::record
-                } else {
-                    budgets::check
-                })
-            });
-            judge(Check::Products, &|| once(products::check));
-            judge(Check::Cycles, &|| once(cycles::check));
-            judge(Check::Linked, &|| once(linked::check));
-            judge(Check::Examples, &|| examples::check_examples(&build));
-            judge(Check::Errors, &|| {
-                examples::check(&build, &examples::ERRORS)
+        let build = Build {
+            core,
+            profile,
+            toolchain,
+        };
+        let mut judge = |check, verdict: &dyn Fn() -> Verdict| {
+            if options.wants(check) {
+                good &= row(core.name, core.target, profile, check, &verdict());
+            }
+        };
+        // What looks at programs and counts their instructions is the same for every core of a target.
+        let once = |check: fn(&Build<'_>) -> Verdict| match cores.first() {
+            Some(first) if first.name != core.name => {
+                Ok(format!("not run: the programs are those of {}", first.name))
+            }
+            _ => check(&build),
+        };
+        if profile == "release" {
+            judge(Check::Defmt, &|| {
+                let built = toolchain.build_with_defmt(core);
+                built.map(|()| "builds".into())
             });
         }
+        judge(Check::Bits, &|| bits::check(&build, host));
+        judge(Check::Panics, &|| once(panics::check));
+        judge(Check::Slices, &|| once(slices::check));
+        judge(Check::Control, &|| once(control::check));
+        judge(Check::Budgets, &|| {
+            once(if options.record {
+                budgets::record
+            } else {
+                budgets::check
+            })
+        });
+        judge(Check::Products, &|| once(products::check));
+        judge(Check::Cycles, &|| once(cycles::check));
+        judge(Check::Linked, &|| once(linked::check));
+        judge(Check::Examples, &|| examples::check_examples(&build));
+        judge(Check::Errors, &|| {
+            examples::check(&build, &examples::ERRORS)
+        });
     }
     if let (true, Some(core)) = (options.clean, cores.first()) {
-        clean(core)?;
+        clean(core, profile)?;
     }
     Ok(good)
 }

@@ -206,12 +206,12 @@ fn debian_compiler() -> Option<PathBuf> {
     files.find(|file| file.ends_with("bin/rustc"))
 }
 
-/// Deletes what was built for the target of a core.
+/// Deletes what was built for the target of a core by a profile.
 ///
 /// # Errors
 /// A sentence, when that fails.
-pub fn clean(core: &Core) -> Result<(), String> {
-    let folder = core.output_folder().join(core.target);
+pub fn clean(core: &Core, profile: &str) -> Result<(), String> {
+    let folder = core.output_folder().join(core.target).join(profile);
     fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
