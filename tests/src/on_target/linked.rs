@@ -17,7 +17,7 @@ use super::{Build, Verdict};
 const CHOICES: [&str; 10] = [
     "optimizer/",
     "krylov/",
-    "curvature.rs",
+    "curvature/",
     "damping.rs",
     "dense/",
     "line_search.rs",
@@ -42,7 +42,7 @@ const NATURAL: [&str; 9] = [
     "krylov/mod.rs",
     "krylov/cg.rs",
     "krylov/history.rs",
-    "curvature.rs",
+    "curvature/",
     "damping.rs",
     "line_search.rs",
     "operator.rs",
@@ -66,12 +66,12 @@ const PROGRAMS: [Program; 6] = [
     },
     Program {
         name: "cost-sgd",
-        own: &["optimizer/sgd.rs"],
+        own: &["optimizer/sgd.rs", "optimizer/bounds.rs"],
         shared: &[&STEP],
     },
     Program {
         name: "cost-adam",
-        own: &["optimizer/adam.rs"],
+        own: &["optimizer/adam.rs", "optimizer/bounds.rs"],
         shared: &[&STEP, &["optimizer/sgd.rs"]],
     },
     Program {
@@ -168,6 +168,7 @@ fn code(image: &Path) -> Result<Code, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::root;
 
     fn verdict(name: &str, parts: &[&str]) -> Result<(), String> {
         let program = PROGRAMS.iter().find(|program| program.name == name);
@@ -178,10 +179,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_looked_for_is_there() {
+        let source = root().join("core/src");
+        let mut names: Vec<&str> = CHOICES.to_vec();
+        for Program { own, shared, .. } in &PROGRAMS {
+            names.extend(shared.iter().flat_map(|shared| shared.iter()).chain(*own));
+        }
+        for name in names {
+            let is_kernel = name.starts_with("kernels::");
+            assert!(is_kernel || source.join(name).exists(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_program_holds_its_own() {
         let inference = ["mlp/mod.rs", "kernels.rs", "kernels::affine::<f32, 1>"];
         assert_eq!(verdict("inference", &inference), Ok(()));
-        let adam = ["kernels.rs", "optimizer/adam.rs", "optimizer/trainer.rs"];
+        let adam = [
+            "optimizer/adam.rs",
+            "optimizer/bounds.rs",
+            "optimizer/trainer.rs",
+        ];
         assert_eq!(verdict("cost-adam", &adam), Ok(()));
     }
 
