@@ -4,6 +4,9 @@
 //! part. So one code serves a step that is cut into slices, a plain loop, and threads on a host. A
 //! damped operator is an operator, and so is a preconditioner; the identity is the null object of both.
 
+#[cfg(test)]
+mod tests;
+
 use crate::kernels;
 use crate::scalar::{ROOT_MACS, Scalar};
 

@@ -136,7 +136,8 @@ const TRUST: f64 = 2.0;
 impl<T: Scalar, M: Lanczos> Solver<T> for M {
     const VECTORS: usize = Vectors::<T>::COUNT;
     const MACS: usize = M::Directions::<T>::MACS;
-    const BESIDE: usize = 1;
+    // |b| and |r|, which are asked for in that slice only where M⁻¹ is not positive.
+    const BESIDE: usize = 2;
 
     type State = Course<T, M::Directions<T>>;
 

@@ -20,6 +20,8 @@ mod history;
 mod lanczos;
 pub mod minres;
 pub mod minres_qlp;
+#[cfg(test)]
+mod tests;
 mod tridiagonal;
 
 pub use cg::Cg;

@@ -1,4 +1,12 @@
 //! Whether an update can leave the range of the scalar type, known without a look at each parameter.
+//!
+//! ```text
+//! |xᵢ| ≤ b before a step that makes it at most F(|xᵢ|, |gᵢ|), F rising in both:  |xᵢ| ≤ b′ = (1 + 2ε) F(b, |g|) behind it
+//! ```
+//!
+//! |g|, the Euclidean norm, is at least every |gᵢ|; ε is the distance from 1 to the next number, of which a rounding is half.
+//! That b′ is in range is enough for a step, and not needed: where it is not, the elements decide, and the largest of them
+//! is the new b.
 
 use crate::scalar::Scalar;
 

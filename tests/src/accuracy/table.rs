@@ -336,7 +336,7 @@ impl Data {
 const MISSED: &str = "
 What is missed, and why:
 
-- *Adam, sensor with standardised inputs.* Three inputs of one scale are no hard problem for a first-order method, once its
+- *Adam, sensor with standardised inputs.* Two inputs of one scale are no hard problem for a first-order method, once its
   rate is the best of 78 settings. And a step of `Gram` over 16 examples of this network is 8,000 multiply-accumulates, too few
   for what surrounds them: 24 hyperbolic tangents for each example, and the book-keeping of a step in slices.
 - *L-BFGS, Tecator.* Half of the multiply-accumulates of `Gram` are the inner products of up to 64 examples of 100 inputs;
