@@ -23,6 +23,12 @@ mod sealed {
         /// Whether the machine computes with this type in registers of its own; else functions do, by integers.
         const REGISTERS: bool;
 
+        /// Whether the number is below 0, or −0; a NaN is not.
+        fn below_zero(self) -> bool;
+
+        /// Whether the number is +0.
+        fn positive_zero(self) -> bool;
+
         /// Whether the instruction set of the build fuses a multiplication with an addition.
         #[cfg(feature = "fma")]
         const FUSES: bool;
@@ -42,6 +48,18 @@ macro_rules! sealed {
                 all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = $riscv),
                 $($arm)*
             ));
+
+            // By the bits, as a comparison of numbers moves flags from one unit to the other on a Cortex-M, and is a function
+            // where there is no unit. As integers, −0 … −∞ are the lowest, and the NaNs of that sign lie above them.
+            #[inline]
+            fn below_zero(self) -> bool {
+                self.to_bits().cast_signed() <= $type::NEG_INFINITY.to_bits().cast_signed()
+            }
+
+            #[inline]
+            fn positive_zero(self) -> bool {
+                self.to_bits() == 0
+            }
 
             #[cfg(feature = "fma")]
             const FUSES: bool = cfg!(any(

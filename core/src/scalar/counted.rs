@@ -61,6 +61,13 @@ impl sealed::Sealed for Counted {
 
     const REGISTERS: bool = true;
 
+    fn below_zero(self) -> bool {
+        self.0.below_zero()
+    }
+    fn positive_zero(self) -> bool {
+        self.0.positive_zero()
+    }
+
     #[cfg(feature = "fma")]
     const FUSES: bool = true;
 
