@@ -29,6 +29,7 @@ pub enum Likelihood {
 }
 
 /// Shift and normaliser of one example's softmax: (max z, Σ exp(z − max z)).
+#[cfg_attr(target_os = "none", inline(never))]
 fn softmax_parts<T: Scalar, const TILE: usize>(logits: &[[T; TILE]], lane: usize) -> (T, T) {
     let mut top = T::neg_infinity();
     for row in logits {
@@ -55,11 +56,35 @@ fn set<T: Scalar, const TILE: usize>(row: &mut [T; TILE], lane: usize, value: T)
 }
 
 impl Likelihood {
-    /// ℓ(z, t) of one example.
+    /// ℓ(z, t) of the first `lanes` examples.
     ///
     /// Gaussian ½ Σ (z − t)²; Bernoulli Σ softplus(z) − zt, as max(z, 0) − zt + ln(1 + e^{−|z|});
     /// categorical Σ tₖ (lse(z) − zₖ), with the largest logit subtracted before the exponentials.
-    pub(crate) fn loss<T: Scalar, const TILE: usize>(
+    pub(crate) fn losses<T: Scalar, const TILE: usize>(
+        self,
+        logits: &[[T; TILE]],
+        targets: &[[T; TILE]],
+        lanes: usize,
+    ) -> [T; TILE] {
+        let mut losses = [T::ZERO; TILE];
+        if self == Self::Gaussian {
+            // By rows, here and below: a few operations, to which a walk along a lane would add as many again.
+            for (z, t) in logits.iter().zip(targets) {
+                for ((loss, &z), &t) in losses.iter_mut().zip(z).zip(t) {
+                    *loss += T::HALF * ((z - t) * (z - t));
+                }
+            }
+        } else {
+            for (lane, loss) in losses.iter_mut().enumerate().take(lanes) {
+                *loss = self.loss_by_functions(logits, targets, lane);
+            }
+        }
+        losses
+    }
+
+    /// The same of one example whose likelihood is not Gaussian.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn loss_by_functions<T: Scalar, const TILE: usize>(
         self,
         logits: &[[T; TILE]],
         targets: &[[T; TILE]],
@@ -70,26 +95,18 @@ impl Likelihood {
             .zip(targets)
             .map(|(z, t)| (at(z, lane), at(t, lane)));
         let mut loss = T::ZERO;
-        match self {
-            Self::Gaussian => {
-                for (z, t) in pairs {
-                    loss += T::HALF * ((z - t) * (z - t));
+        if self == Self::Categorical {
+            let (top, sum) = softmax_parts(logits, lane);
+            let lse = sum.logarithm();
+            for (z, t) in pairs {
+                if t != T::ZERO {
+                    loss += t * ((top - z) + lse);
                 }
             }
-            Self::Bernoulli => {
-                for (z, t) in pairs {
-                    // softplus(∓z) has no cancellation for the hard targets.
-                    loss += t * softplus(-z) + (T::ONE - t) * softplus(z);
-                }
-            }
-            Self::Categorical => {
-                let (top, sum) = softmax_parts(logits, lane);
-                let lse = sum.logarithm();
-                for (z, t) in pairs {
-                    if t != T::ZERO {
-                        loss += t * ((top - z) + lse);
-                    }
-                }
+        } else {
+            for (z, t) in pairs {
+                // softplus(∓z) has no cancellation for the hard targets.
+                loss += t * softplus(-z) + (T::ONE - t) * softplus(z);
             }
         }
         loss
@@ -115,8 +132,32 @@ impl Likelihood {
         }
     }
 
-    /// seeds = scale · (p − t): the gradient of the loss by the logits.
-    pub(crate) fn residual<T: Scalar, const TILE: usize>(
+    /// seeds = scaleᵦ (p − t) of the first `lanes` examples: the gradient of the loss by the logits.
+    pub(crate) fn residuals<T: Scalar, const TILE: usize>(
+        self,
+        logits: &[[T; TILE]],
+        targets: &[[T; TILE]],
+        scale: &[T; TILE],
+        seeds: &mut [[T; TILE]],
+        lanes: usize,
+    ) {
+        if self == Self::Gaussian {
+            // The mean is z itself.
+            for (seed, (z, t)) in seeds.iter_mut().zip(logits.iter().zip(targets)) {
+                for (((seed, &z), &t), &scale) in seed.iter_mut().zip(z).zip(t).zip(scale) {
+                    *seed = scale * (z - t);
+                }
+            }
+        } else {
+            for (lane, &scale) in scale.iter().enumerate().take(lanes) {
+                self.residual_by_functions(logits, targets, scale, seeds, lane);
+            }
+        }
+    }
+
+    /// The same of one example whose likelihood is not Gaussian.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn residual_by_functions<T: Scalar, const TILE: usize>(
         self,
         logits: &[[T; TILE]],
         targets: &[[T; TILE]],
@@ -124,13 +165,6 @@ impl Likelihood {
         seeds: &mut [[T; TILE]],
         lane: usize,
     ) {
-        if self == Self::Gaussian {
-            // Its mean is z itself.
-            for ((seed, z), t) in seeds.iter_mut().zip(logits).zip(targets) {
-                set(seed, lane, scale * (at(z, lane) - at(t, lane)));
-            }
-            return;
-        }
         for (seed, z) in seeds.iter_mut().zip(logits) {
             set(seed, lane, at(z, lane));
         }
@@ -141,12 +175,44 @@ impl Likelihood {
         }
     }
 
-    /// seeds = scale · Hu; returns uᵀHu as a sum of terms that are not negative.
+    /// seeds = scaleᵦ Hu of the first `lanes` examples; returns scaleᵦ uᵀHu of each, uᵀHu as a sum of terms that are not
+    /// negative.
     ///
     /// The softmax's uᵀHu = Σ pₖ (uₖ − ū)² with ū = p·u; the inner product of u with Hu can come out
     /// negative in `f32` when the softmax is saturated. Likewise (Hu)ₖ = pₖ (uₖ − ū), not
     /// pₖuₖ − pₖ(p·u).
-    pub(crate) fn metric<T: Scalar, const TILE: usize>(
+    pub(crate) fn metrics<T: Scalar, const TILE: usize>(
+        self,
+        logits: &[[T; TILE]],
+        tangent: &[[T; TILE]],
+        scale: &[T; TILE],
+        seeds: &mut [[T; TILE]],
+        lanes: usize,
+    ) -> [T; TILE] {
+        let mut quads = [T::ZERO; TILE];
+        if self == Self::Gaussian {
+            for (seed, u) in seeds.iter_mut().zip(tangent) {
+                let lanes = quads.iter_mut().zip(seed).zip(u).zip(scale);
+                for (((quad, seed), &u), &scale) in lanes {
+                    *quad += u * u;
+                    *seed = scale * u;
+                }
+            }
+        } else {
+            let examples = quads.iter_mut().zip(scale).enumerate();
+            for (lane, (quad, &scale)) in examples.take(lanes) {
+                *quad = self.metric_by_functions(logits, tangent, scale, seeds, lane);
+            }
+        }
+        for (quad, &scale) in quads.iter_mut().zip(scale) {
+            *quad *= scale;
+        }
+        quads
+    }
+
+    /// The same of one example whose likelihood is not Gaussian; returns uᵀHu.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn metric_by_functions<T: Scalar, const TILE: usize>(
         self,
         logits: &[[T; TILE]],
         tangent: &[[T; TILE]],
@@ -154,38 +220,27 @@ impl Likelihood {
         seeds: &mut [[T; TILE]],
         lane: usize,
     ) -> T {
+        let rows = seeds.iter_mut().zip(logits.iter().zip(tangent));
+        let mut mean = T::ZERO;
+        if self == Self::Categorical {
+            let (top, sum) = softmax_parts(logits, lane);
+            for (seed, (z, u)) in rows {
+                let p = (at(z, lane) - top).exponential() / sum;
+                mean += p * at(u, lane);
+                set(seed, lane, p);
+            }
+        } else {
+            // The metric of an output has no mean over the others.
+            for (seed, (z, _)) in rows {
+                set(seed, lane, bernoulli_variance(at(z, lane)));
+            }
+        }
         let mut quad = T::ZERO;
-        match self {
-            Self::Gaussian => {
-                for (seed, u) in seeds.iter_mut().zip(tangent) {
-                    let u = at(u, lane);
-                    quad += u * u;
-                    set(seed, lane, scale * u);
-                }
-            }
-            Self::Bernoulli => {
-                for ((seed, z), u) in seeds.iter_mut().zip(logits).zip(tangent) {
-                    let u = at(u, lane);
-                    let h = bernoulli_variance(at(z, lane));
-                    quad += h * (u * u);
-                    set(seed, lane, scale * (h * u));
-                }
-            }
-            Self::Categorical => {
-                let (top, sum) = softmax_parts(logits, lane);
-                let mut mean = T::ZERO;
-                for ((seed, z), u) in seeds.iter_mut().zip(logits).zip(tangent) {
-                    let p = (at(z, lane) - top).exponential() / sum;
-                    mean += p * at(u, lane);
-                    set(seed, lane, p);
-                }
-                for (seed, u) in seeds.iter_mut().zip(tangent) {
-                    let p = at(seed, lane);
-                    let centred = at(u, lane) - mean;
-                    quad += p * (centred * centred);
-                    set(seed, lane, scale * (p * centred));
-                }
-            }
+        for (seed, u) in seeds.iter_mut().zip(tangent) {
+            let h = at(seed, lane);
+            let centred = at(u, lane) - mean;
+            quad += h * (centred * centred);
+            set(seed, lane, scale * (h * centred));
         }
         quad
     }

@@ -116,9 +116,9 @@ impl<'a, T> Arena<'a, T> {
         }
     }
 
-    /// The next `rows` rows of one lane per example.
+    /// The next `rows` rows of one lane per example, of which a plan has no more than the address space holds.
     pub(crate) fn take_rows<const TILE: usize>(&mut self, rows: usize) -> &'a mut [[T; TILE]] {
-        self.take(rows.saturating_mul(TILE)).as_chunks_mut().0
+        self.take(rows.wrapping_mul(TILE)).as_chunks_mut().0
     }
 
     /// What is left.

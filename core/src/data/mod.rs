@@ -9,7 +9,7 @@ pub use samples::Samples;
 use core::fmt;
 
 use crate::error::Error;
-use crate::kernels::{self, Finite};
+use crate::kernels;
 use crate::likelihood::Likelihood;
 use crate::plan::Model;
 use crate::scalar::Scalar;
@@ -67,16 +67,15 @@ impl<T: Scalar> Inputs<'_, T> {
         }
     }
 
-    /// Whether every input of one example is finite.
-    fn are_finite(&self, example: usize, dim_in: usize) -> bool {
-        match self {
-            Self::Values(values) => kernels::all_finite(row(values, example, dim_in)),
-            Self::Bytes(_) | Self::Words(_) => {
-                let mut finite = Finite::new();
-                self.read(example, dim_in, 0..dim_in, |_, x| finite.look(x));
-                finite.holds()
+    /// The first input of one example that is not finite.
+    fn first_unusable(&self, example: usize, dim_in: usize) -> Option<usize> {
+        let mut first = None;
+        self.read(example, dim_in, 0..dim_in, |feature, x| {
+            if !x.is_finite() && first.is_none() {
+                first = Some(feature);
             }
-        }
+        });
+        first
     }
 
     /// Hands the inputs of one example to `put`, in the order of the features, each with its place.
@@ -222,8 +221,36 @@ impl<'a, T: Scalar> Batch<'a, T> {
         Ok(examples)
     }
 
+    /// Checks the content of `count` examples from `first` on and adds their weights to `total`, one after the other.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn check_examples(
+        &self,
+        model: &Model<'_>,
+        first: usize,
+        count: usize,
+        labels: Labels,
+        total: &mut T,
+    ) -> Result<(), DataError> {
+        let examples = (first..self.len(model)).take(count);
+        // One look at all numbers; which of them is not finite is asked of the examples one by one.
+        let inputs = self.inputs_of(model, first, examples.len());
+        if inputs.is_some_and(kernels::all_finite) {
+            if matches!(labels, Labels::Needed) {
+                self.check_targets(model, first, examples.len())?;
+            }
+            for _ in examples {
+                *total += T::ONE;
+            }
+        } else {
+            for example in examples {
+                *total += self.check_example(model, example, labels)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Checks the content of one example and returns its weight. Total for any index.
-    pub(crate) fn check_example(
+    fn check_example(
         &self,
         model: &Model<'_>,
         example: usize,
@@ -236,16 +263,7 @@ impl<'a, T: Scalar> Batch<'a, T> {
         if weight == T::ZERO {
             return Ok(weight);
         }
-        if !self.inputs.are_finite(example, model.dim_in()) {
-            let mut first = None;
-            let features = 0..model.dim_in();
-            self.inputs
-                .read(example, model.dim_in(), features, |feature, x| {
-                    if !x.is_finite() && first.is_none() {
-                        first = Some(feature);
-                    }
-                });
-            let feature = first.unwrap_or(0);
+        if let Some(feature) = self.inputs.first_unusable(example, model.dim_in()) {
             return Err(DataError::Input { example, feature });
         }
         if matches!(labels, Labels::Needed) {
@@ -262,6 +280,23 @@ impl<'a, T: Scalar> Batch<'a, T> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Checks the targets of `count` examples from `first` on, which all take part.
+    fn check_targets(
+        &self,
+        model: &Model<'_>,
+        first: usize,
+        count: usize,
+    ) -> Result<(), DataError> {
+        if let (Likelihood::Gaussian, Targets::Values(values)) = (model.likelihood(), self.targets)
+            && rows(values, first, count, model.dim_out()).is_some_and(kernels::all_finite)
+        {
+            return Ok(());
+        }
+        (first..)
+            .take(count)
+            .try_for_each(|example| self.check_target(model, example))
     }
 
     fn check_target(&self, model: &Model<'_>, example: usize) -> Result<(), DataError> {
@@ -297,9 +332,7 @@ impl<'a, T: Scalar> Batch<'a, T> {
     pub(crate) fn admit(&self, model: &Model<'_>, labels: Labels) -> Result<T, Error> {
         let examples = self.check_shape(model)?;
         let mut total = T::ZERO;
-        for example in 0..examples {
-            total += self.check_example(model, example, labels)?;
-        }
+        self.check_examples(model, 0, examples, labels, &mut total)?;
         Self::check_total(total)?;
         Ok(total)
     }
@@ -321,6 +354,19 @@ impl<'a, T: Scalar> Batch<'a, T> {
         }
     }
 
+    /// Those of `count` examples from `first` on that take part: of weight 0 does none.
+    pub(crate) fn taken(
+        &self,
+        model: &Model<'_>,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = usize> {
+        let examples = first..self.len(model);
+        examples
+            .take(count)
+            .filter(|&example| self.weight(example) != T::ZERO)
+    }
+
     /// Writes the inputs of one example through `put`, each into its place.
     pub(crate) fn read_inputs<P>(
         &self,
@@ -333,14 +379,35 @@ impl<'a, T: Scalar> Batch<'a, T> {
     }
 
     /// The inputs of `count` examples from `first` on, where they are numbers that lie side by side and all examples take
-    /// part.
-    pub(crate) fn numbers(&self, model: &Model<'_>, first: usize, count: usize) -> Option<&'a [T]> {
-        let (Inputs::Values(values), Weights::Uniform) = (self.inputs, self.weights) else {
-            return None;
-        };
-        let start = first.checked_mul(model.dim_in())?;
-        let end = count.checked_mul(model.dim_in())?.checked_add(start)?;
-        values.get(start..end)
+    /// part: to be moved as a whole. Not where functions compute, beside which it would save nothing.
+    pub(crate) fn inputs_of(
+        &self,
+        model: &Model<'_>,
+        first: usize,
+        count: usize,
+    ) -> Option<&'a [T]> {
+        match (self.inputs, self.weights) {
+            (Inputs::Values(values), Weights::Uniform) if T::REGISTERS => {
+                rows(values, first, count, model.dim_in())
+            }
+            _ => None,
+        }
+    }
+
+    /// Their targets, likewise; no number where there are none.
+    pub(crate) fn targets_of(
+        &self,
+        model: &Model<'_>,
+        first: usize,
+        count: usize,
+    ) -> Option<&'a [T]> {
+        match (self.targets, self.weights) {
+            (Targets::Values(values), Weights::Uniform) if T::REGISTERS => {
+                rows(values, first, count, model.dim_out())
+            }
+            (Targets::Unlabelled, _) => Some(&[]),
+            _ => None,
+        }
     }
 
     /// Writes the targets of one example, one value per output, through `put`, each into its place.
@@ -498,6 +565,13 @@ fn row<T>(values: &[T], index: usize, width: usize) -> &[T] {
     values
         .get(start..start.saturating_add(width))
         .unwrap_or(&[])
+}
+
+/// `count` rows of `width` values, from row `first` on, if there are as many.
+fn rows<T>(values: &[T], first: usize, count: usize, width: usize) -> Option<&[T]> {
+    let start = first.checked_mul(width)?;
+    let end = count.checked_mul(width)?.checked_add(start)?;
+    values.get(start..end)
 }
 
 /// The first `len` values, or all of them.

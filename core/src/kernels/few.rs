@@ -4,6 +4,7 @@
 //! three of them, and would cost some kilobytes: there rows are worked on one at a time.
 
 use super::arithmetic::Arithmetic;
+use crate::kernels;
 use crate::scalar::Scalar;
 
 /// The rows of a weight matrix `[out × in]` that are worked on at once.
@@ -126,6 +127,18 @@ fn rows<T>(matrix: &[T], width: usize) -> EachRow<'_, T> {
     }
 }
 
+/// Examples `[TILE × rows]` into rows of lanes.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(super) fn interleave<T: Scalar, const TILE: usize>(values: &[T], out: &mut [[T; TILE]]) {
+    for (lane, example) in rows(values, out.len()).take(TILE).enumerate() {
+        for (row, &x) in out.iter_mut().zip(example) {
+            if let Some(slot) = row.get_mut(lane) {
+                *slot = x;
+            }
+        }
+    }
+}
+
 /// z = W a + b, or z += W a: a sum starts from the bias, or from what `out` holds where there is none.
 pub(super) fn add_products<T: Scalar, const TILE: usize>(
     weights: &[T],
@@ -144,7 +157,12 @@ pub(super) fn add_products<T: Scalar, const TILE: usize>(
                 return;
             };
             rest = tail;
-            add_products_of_block(rows, biases.next(), input, block);
+            let bias = biases.next();
+            if TILE > 1 {
+                add_products_of_block(rows, bias, input, block);
+            } else {
+                add_products_of_block_apart(rows, bias, input, block);
+            }
         }
         (single, bias) = (remainder, last);
     }
@@ -158,9 +176,19 @@ pub(super) fn add_products<T: Scalar, const TILE: usize>(
     }
 }
 
-/// The same for a block of rows. As this is a function of its own, its pointers have all registers, and what goes from
-/// block to block has none.
-#[inline(never)]
+/// The same for a block of rows, of one lane: rows too few for a block, as those of a Gram matrix often are, go without the
+/// registers that it takes.
+#[cfg_attr(target_os = "none", inline(never))]
+fn add_products_of_block_apart<T: Scalar, const TILE: usize>(
+    weights: &[T],
+    bias: Option<&[T; ROWS]>,
+    input: &[[T; TILE]],
+    out: &mut [[T; TILE]; ROWS],
+) {
+    add_products_of_block(weights, bias, input, out);
+}
+
+/// The same for a block of rows.
 fn add_products_of_block<T: Scalar, const TILE: usize>(
     weights: &[T],
     bias: Option<&[T; ROWS]>,
@@ -234,41 +262,83 @@ fn multiply_add_column<T: Scalar, const TILE: usize>(
     multiply_add(*w3, a, z3);
 }
 
-/// s = Wᵀ δ or s += Wᵀ δ, by what a sum starts from. Some columns at a time, whose sums stay in registers from row to row.
-pub(super) fn transposed_from<T: Scalar, const TILE: usize>(
+/// What a sum starts from.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Start {
+    Zero,
+    /// What `out` holds.
+    Out,
+}
+
+/// s = Wᵀ δ or s += Wᵀ δ. Some rows at a time, whose seeds stay in registers from column to column.
+pub(super) fn add_transposed<T: Scalar, const TILE: usize>(
+    start: Start,
     weights: &[T],
     seeds: &[[T; TILE]],
     out: &mut [[T; TILE]],
-    start: impl Fn(&[T; TILE]) -> [T; TILE],
 ) {
-    let width = out.len();
-    let (blocks, single) = if T::REGISTERS {
-        out.as_chunks_mut::<ROWS>()
-    } else {
-        (&mut [][..], out)
+    let (mut start, mut rest, mut single) = (start, weights, seeds);
+    if T::REGISTERS && TILE <= FEW {
+        let (blocks, remainder) = single.as_chunks();
+        for block in blocks {
+            let rows = out.len().saturating_mul(ROWS);
+            let Some((rows, tail)) = rest.split_at_checked(rows) else {
+                return;
+            };
+            add_transposed_of_block(start, rows, block, out);
+            (start, rest) = (Start::Out, tail);
+        }
+        single = remainder;
+    }
+    if start == Start::Zero {
+        kernels::fill([T::ZERO; TILE], out);
+    }
+    for (w, seed) in rows(rest, out.len()).zip(single) {
+        for (&w, sum) in w.iter().zip(&mut *out) {
+            multiply_add(w, seed, sum);
+        }
+    }
+}
+
+/// The same for a block of rows.
+fn add_transposed_of_block<T: Scalar, const TILE: usize>(
+    start: Start,
+    weights: &[T],
+    seeds: &[[T; TILE]; ROWS],
+    out: &mut [[T; TILE]],
+) {
+    let Some((rows, _)) = split_rows(weights, out.len()) else {
+        return;
     };
-    let last = blocks.len().saturating_mul(ROWS);
-    for (column, block) in blocks.iter_mut().enumerate() {
-        let [s0, s1, s2, s3] = &*block;
-        let mut sums = [start(s0), start(s1), start(s2), start(s3)];
-        for (w, seed) in rows(weights, width).zip(seeds) {
-            let Some([w0, w1, w2, w3]) = w.as_chunks().0.get(column) else {
-                break;
-            };
-            multiply_add_column([w0, w1, w2, w3], seed, &mut sums);
-        }
-        *block = sums;
+    let start = |sum: &[T; TILE]| match start {
+        Start::Zero => [T::ZERO; TILE],
+        Start::Out => *sum,
+    };
+    let seeds = *seeds;
+    let (pairs, rest) = columns(rows);
+    let (sums, odd) = out.as_chunks_mut();
+    for ([[w0, v0], [w1, v1], [w2, v2], [w3, v3]], [s, t]) in pairs.zip(sums) {
+        *s = plus_column([w0, w1, w2, w3], &seeds, start(s));
+        *t = plus_column([v0, v1, v2, v3], &seeds, start(t));
     }
-    for (column, sum) in (last..width).zip(single) {
-        let mut s = start(sum);
-        for (w, seed) in rows(weights, width).zip(seeds) {
-            let Some(&w) = w.get(column) else {
-                break;
-            };
-            multiply_add(w, seed, &mut s);
-        }
-        *sum = s;
+    for (w, s) in rest.zip(odd) {
+        *s = plus_column(w, &seeds, start(s));
     }
+}
+
+/// s + Σₒ wₒ δₒ, row after row, for a column of some rows.
+#[expect(clippy::inline_always, reason = "as for a column")]
+#[inline(always)]
+fn plus_column<T: Scalar, const TILE: usize>(
+    [w0, w1, w2, w3]: [&T; ROWS],
+    [s0, s1, s2, s3]: &[[T; TILE]; ROWS],
+    mut sum: [T; TILE],
+) -> [T; TILE] {
+    multiply_add(*w0, s0, &mut sum);
+    multiply_add(*w1, s1, &mut sum);
+    multiply_add(*w2, s2, &mut sum);
+    multiply_add(*w3, s3, &mut sum);
+    sum
 }
 
 /// G += Σᵦ δᵦ aᵦᵀ, and the same for the bias.
@@ -313,8 +383,7 @@ pub(super) fn add_outer<T: Scalar, const TILE: usize>(
     }
 }
 
-/// The same for a block of rows and all lanes, a function of its own as [`add_products_of_block`] is.
-#[inline(never)]
+/// The same for a block of rows and all lanes.
 fn add_outer_of_block<T: Scalar, const TILE: usize>(
     seeds: &[[T; TILE]; ROWS],
     input: &[[T; TILE]],

@@ -94,12 +94,8 @@ impl<T: Scalar, const TILE: usize> Kernels<T, TILE> {
     const ON_A_DEVICE: Self = Self {
         affine: few::add_products,
         add_product: |weights, input, out| few::add_products(weights, &[], input, out),
-        transposed: |weights, seeds, out| {
-            few::transposed_from(weights, seeds, out, |_| [T::ZERO; TILE]);
-        },
-        add_transposed: |weights, seeds, out| {
-            few::transposed_from(weights, seeds, out, |row| *row);
-        },
+        transposed: |weights, seeds, out| few::add_transposed(Start::Zero, weights, seeds, out),
+        add_transposed: |weights, seeds, out| few::add_transposed(Start::Out, weights, seeds, out),
         add_outer: few::add_outer,
         add_outer_squared: few::add_outer_squared,
         versions: false,
@@ -217,17 +213,20 @@ fn products<T: Fused, const TILE: usize>(kernels: Kernels<T, TILE>, fan_in: usiz
 /// Examples as they lie in memory, into lanes.
 fn lanes<T: Scalar, const TILE: usize>(width: usize) {
     let values = Draws::of(width, TILE).vector::<T>(width * TILE);
-    let mut rows = vec![[T::nan(); TILE]; width];
-    interleave(&values, &mut rows);
-    for (i, row) in rows.iter().enumerate() {
-        let naive: Vec<T> = (0..TILE).map(|lane| values[lane * width + i]).collect();
-        assert_eq!(bits(row), bits(&naive), "{i} of {width}, {TILE}");
+    for kernel in [interleave, few::interleave] {
+        let mut rows = vec![[T::nan(); TILE]; width];
+        kernel(&values, &mut rows);
+        for (i, row) in rows.iter().enumerate() {
+            let naive: Vec<T> = (0..TILE).map(|lane| values[lane * width + i]).collect();
+            assert_eq!(bits(row), bits(&naive), "{i} of {width}, {TILE}");
+        }
     }
 }
 
 #[test]
 fn examples_are_interleaved() {
     for width in WIDTHS {
+        lanes::<f32, 1>(width);
         lanes::<f32, 4>(width);
         lanes::<f32, 7>(width);
         lanes::<f32, 16>(width);

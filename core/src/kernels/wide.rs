@@ -304,7 +304,7 @@ impl<T: Scalar, const TILE: usize> Columns<'_, T, TILE> {
 
 for_machines! {
     /// `TILE` examples, one after the other, into rows of one lane per example.
-    pub(crate) fn interleave<T: Scalar, const TILE: usize>(values: &[T], rows: &mut [[T; TILE]]) {
+    pub(super) fn interleave<T: Scalar, const TILE: usize>(values: &[T], rows: &mut [[T; TILE]]) {
         let width = rows.len();
         let mut first = 0;
         let mut rest = rows;

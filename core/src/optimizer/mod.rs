@@ -166,17 +166,17 @@ mod sealed {
 /// What one slice of a step sees.
 #[derive(Debug)]
 pub struct Frame<'f, T> {
-    pub(crate) model: Model<'f>,
+    pub(crate) model: &'f Model<'f>,
     pub(crate) params: Parameters<'f, T>,
     /// The method's vectors, [`Storage::vectors`] of them, and its [`Storage::scalars`] behind them.
     pub(crate) vectors: &'f mut [T],
     pub(crate) scratch: &'f mut [T],
     /// What is left of the workspace: the activations of the metric's examples stay there from product to product.
     pub(crate) spare: &'f mut [T],
-    pub(crate) batch: Batch<'f, T>,
-    pub(crate) metric: Metric<'f, T>,
-    pub(crate) holdout: Batch<'f, T>,
-    pub(crate) l2: L2<'f, T>,
+    pub(crate) batch: &'f Batch<'f, T>,
+    pub(crate) metric: &'f Metric<'f, T>,
+    pub(crate) holdout: &'f Batch<'f, T>,
+    pub(crate) l2: &'f L2<'f, T>,
 }
 
 /// A method: its settings, the state that outlives a step, and one slice of a step. The types that

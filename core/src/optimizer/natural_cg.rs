@@ -193,7 +193,7 @@ where
     const STORAGE: Storage =
         <NaturalGradient<T, S, P, D> as Method<T>>::STORAGE.and(Storage::vectors(1));
 
-    const STACK: usize = 4480;
+    const STACK: usize = 4224;
 
     const SLICE: Slice =
         <NaturalGradient<T, S, P, D> as Method<T>>::SLICE.with_vectors(D::MACS + 2);
@@ -236,10 +236,6 @@ where
         }
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "the stages of a step, one after the other, are its story"
-    )]
     fn advance<const TILE: usize>(
         &self,
         step: &mut Self::Step,
@@ -279,7 +275,7 @@ where
             Stage::Natural => {}
             Stage::Gram(part) => {
                 let kept = Kept::nothing();
-                let examples = Examples::new(model, params, frame.scratch, batch, total, kept);
+                let examples = Examples::new(*model, params, frame.scratch, *batch, total, kept);
                 let mut fisher = Fisher::<T, TILE>::over(examples);
                 fisher.add_gram_part(*part, r, previous, &mut step.gram);
                 natural.macs = natural.macs.saturating_add(fisher.macs(Pass::Product));
@@ -324,14 +320,8 @@ where
             }
             Stage::Search(simplex, pass) => {
                 let macs = &mut natural.macs;
-                if pass.advance::<TILE>(
-                    &model,
-                    params.at(trial),
-                    frame.scratch,
-                    &batch,
-                    total,
-                    macs,
-                ) {
+                if pass.advance::<TILE>(model, params.at(trial), frame.scratch, batch, total, macs)
+                {
                     simplex.tell(pass.loss + l2.value(trial));
                     let simplex = *simplex;
                     step.stage = if simplex.is_done() {

@@ -114,9 +114,7 @@ impl<T: Scalar> Inspection<T> {
     ) -> Result<bool, Error> {
         let examples = batch.len(model);
         let first = self.tile.saturating_mul(TILE);
-        for example in (first..examples).take(TILE) {
-            self.total += batch.check_example(model, example, labels)?;
-        }
+        batch.check_examples(model, first, TILE, labels, &mut self.total)?;
         self.tile = self.tile.saturating_add(1);
         let last = self.tile >= tiles::<TILE>(examples);
         if last {
@@ -190,11 +188,12 @@ impl<T: Scalar> GradientPass<T> {
             params,
             batch,
             l2,
+            scratch,
             ..
-        } = *frame;
+        } = frame;
         match &mut self.stage {
             Stage::Inspect(inspection) => {
-                if inspection.advance::<TILE>(&model, &batch, Labels::Needed)? {
+                if inspection.advance::<TILE>(model, batch, Labels::Needed)? {
                     self.total = inspection.total;
                     kernels::fill(T::ZERO, gradient);
                     self.stage = Stage::Tile(0);
@@ -203,17 +202,17 @@ impl<T: Scalar> GradientPass<T> {
             Stage::Tile(index) => {
                 let tile = *index;
                 let examples = gradient_tile::<T, TILE>(
-                    &model,
-                    params,
-                    frame.scratch,
-                    &batch,
+                    model,
+                    *params,
+                    scratch,
+                    batch,
                     tile,
                     self.total,
                     gradient,
                     &mut self.loss,
                 );
                 self.loaded = self.loaded.saturating_add(examples);
-                self.stage = if tile.saturating_add(1) < tiles::<TILE>(batch.len(&model)) {
+                self.stage = if tile.saturating_add(1) < tiles::<TILE>(batch.len(model)) {
                     Stage::Tile(tile.saturating_add(1))
                 } else {
                     Stage::Regularise
@@ -227,7 +226,7 @@ impl<T: Scalar> GradientPass<T> {
                     return Err(Error::NonFinite);
                 }
                 self.norm = squared.root();
-                self.macs = examples_macs(&model, Pass::Gradient, self.loaded);
+                self.macs = examples_macs(model, Pass::Gradient, self.loaded);
                 self.stage = Stage::Done;
                 return Ok(Progress::Gradient {
                     loss: self.loss,

@@ -256,7 +256,7 @@ impl<T: Scalar, const K: usize, const B: usize, V: Moment> Method<T> for Tonga<T
         .with_scalars((3 * Self::ROWS + 2) * Self::ROWS)
         .and(Pass::Gradient.storage());
 
-    const STACK: usize = 1344;
+    const STACK: usize = 1216;
 
     const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS)
         .with_scalars(larger(Eigen::rotation_macs(Self::ROWS), K * Self::ROWS));

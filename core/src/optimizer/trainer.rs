@@ -271,15 +271,15 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             let progress = match self.method.advance::<TILE>(
                 &mut step,
                 Frame {
-                    model: self.model,
+                    model: &self.model,
                     params: Parameters::of(&self.model, self.params),
                     vectors,
                     scratch,
                     spare,
-                    batch,
-                    metric,
-                    holdout: self.holdout,
-                    l2: self.l2,
+                    batch: &batch,
+                    metric: &metric,
+                    holdout: &self.holdout,
+                    l2: &self.l2,
                 },
             ) {
                 Ok(progress) => progress,
@@ -397,15 +397,15 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         let (vectors, scratch, arena) = carve::<T, M, TILE>(&self.model, self.workspace);
         let (batch, metric, spare) = source.view(&self.model, M::METRIC_LABELS, arena);
         let frame = Frame {
-            model: self.model,
+            model: &self.model,
             params: Parameters::of(&self.model, self.params),
             vectors,
             scratch,
             spare,
-            batch,
-            metric,
-            holdout: self.holdout,
-            l2: self.l2,
+            batch: &batch,
+            metric: &metric,
+            holdout: &self.holdout,
+            l2: &self.l2,
         };
         let progress = self.method.advance::<TILE>(step, frame);
         if progress.is_err() {

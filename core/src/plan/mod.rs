@@ -360,6 +360,7 @@ impl<'p> Model<'p> {
     }
 
     /// The widths of the trained layers, that of their input first.
+    #[inline]
     pub(crate) fn trained_widths(&self) -> &'p [usize] {
         let Trained { first, end } = self.trained;
         self.widths.get(first..=end).unwrap_or(&[])

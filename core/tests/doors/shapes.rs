@@ -223,12 +223,12 @@ fn batches() {
     shape(mean(mlp, &mut []), "the mean gradient", PARAMS, 3);
 }
 
+const NAN: f32 = f32::NAN;
+const INF: f32 = f32::INFINITY;
+
 #[test]
-fn examples() {
+fn targets() {
     use Likelihood::{Bernoulli, Categorical, Gaussian};
-    const NAN: f32 = f32::NAN;
-    const INF: f32 = f32::INFINITY;
-    const ONES: [f32; 6] = [1.0; 6];
     let target = |example| DataError::Target { example };
     let classes = Targets::Classes(&[0, 1, 2]);
     for (likelihood, batch, error) in [
@@ -285,17 +285,25 @@ fn examples() {
             target(0),
         ),
     ] {
-        for each in NEED_TARGETS {
-            assert_eq!(call(likelihood, batch, each), Err(Error::Data(error)));
-        }
-        for each in NEED_INPUTS {
-            assert_eq!(
-                call(likelihood, batch, each),
-                Ok(()),
-                "targets are not looked at"
-            );
+        // Weights of 1 have each example looked at by itself.
+        for batch in [batch, batch.weighted(&[1.0; 3])] {
+            for each in NEED_TARGETS {
+                assert_eq!(call(likelihood, batch, each), Err(Error::Data(error)));
+            }
+            for each in NEED_INPUTS {
+                assert_eq!(
+                    call(likelihood, batch, each),
+                    Ok(()),
+                    "targets are not looked at"
+                );
+            }
         }
     }
+}
+
+#[test]
+fn inputs_and_weights() {
+    const ONES: [f32; 6] = [1.0; 6];
     let good = Batch::new(&INPUTS, &TARGETS);
     let weight = |example| DataError::Weight { example };
     let input = |example, feature| DataError::Input { example, feature };
@@ -314,12 +322,19 @@ fn examples() {
             input(2, 0),
         ),
         (
+            Batch::new(&[0.0, 1.0, 2.0, 3.0, -INF, NAN], &ONES).weighted(&[1.0; 3]),
+            input(2, 0),
+        ),
+        (
             Batch::new(Samples::new(&[1_u8; 6], &[1.0, INF], &[0.0; 2]), &ONES),
             input(0, 1),
         ),
     ] {
         for each in NEED_TARGETS.into_iter().chain(NEED_INPUTS) {
-            assert_eq!(call(Bernoulli, batch, each), Err(Error::Data(error)));
+            assert_eq!(
+                call(Likelihood::Bernoulli, batch, each),
+                Err(Error::Data(error))
+            );
         }
     }
 }

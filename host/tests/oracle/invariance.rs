@@ -1,5 +1,5 @@
 //! What must not change a step: units of the inputs and of the parameters (algorithms, 2.6), labels of
-//! the metric, examples of weight 0, the tile.
+//! the metric, examples of weight 0, weights of 1, the tile.
 
 use nalgebra::{DMatrix, DVector};
 use natgrad::damping::{Damping, DampingMetric, Marquardt, Tikhonov};
@@ -205,6 +205,14 @@ fn same_bits<T: Scalar>(case: &Case) -> Result<(), TestCaseError> {
     let part = subject.unlabelled().leading(&subject.model(), leading);
     let parts = bits::<T>(case, &[Metric::Leading(leading), Metric::On(part)]);
     prop_assert_eq!(&parts[0], &parts[1], "the leading examples");
+
+    // Weights of 1 are none, but have each example read by itself.
+    if !case.shape.weighted {
+        let mut weighted = case.clone();
+        weighted.shape.weighted = true;
+        let found = bits::<T>(&weighted, &[Metric::Same]);
+        prop_assert_eq!(&found[0], first, "weights of 1");
+    }
 
     // Without the examples of weight 0, and with another tile, where the bits are not those of a tile.
     let mut tiles = vec![Tile::One, Tile::Four, Tile::Sixteen];

@@ -38,7 +38,7 @@ pub use self::inverse::{Inverse, PushThrough, RightHandSide, Woodbury};
 pub use self::metric::{DualMetric, Kronecker};
 
 use self::step::{GramStep, Phase, Purpose};
-use self::system::System;
+use self::system::{RowVector, System};
 use super::objective::{GRADIENT_MACS, GradientPass, Inspection, LossPass};
 use super::slice::larger;
 use super::{
@@ -212,7 +212,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
         .with_dual(Self::DUAL)
         .and(Pass::Product.storage());
 
-    const STACK: usize = 2560;
+    const STACK: usize = 1792;
 
     // Of d: its factor and μ, and with factors one root more; there is no L2 term then.
     const SLICE: Slice = Slice::new(
@@ -326,9 +326,9 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             gradient,
             system,
         } = Self::carve(core::mem::take(&mut frame.vectors), n);
-        let mut system = System::carve(&model, Self::DUAL, step.state.steps, system);
-        let metric = frame.metric.examples(&model, &batch);
-        let examples = metric.len(&model);
+        let mut system = System::carve(model, Self::DUAL, step.state.steps, system);
+        let metric = frame.metric.examples(model, batch);
+        let examples = metric.len(model);
         let order = examples.saturating_mul(model.dim_out());
         let further = |index: usize| {
             let next = index.saturating_add(1);
@@ -354,21 +354,21 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                     RightHandSide::Residuals => Labels::Needed,
                     RightHandSide::Gradient => Labels::Unused,
                 };
-                if inspection.advance::<TILE>(&model, &metric, labels)? {
+                if inspection.advance::<TILE>(model, &metric, labels)? {
                     step.metric_total = inspection.total;
                     step.phase = Phase::Columns(0, 0);
                 }
             }
             Phase::Columns(index, column) => {
                 let (index, column) = (*index, *column);
-                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Gradient, frame.scratch);
+                let mut tile = Tile::<T, TILE>::carve(model, Pass::Gradient, frame.scratch);
                 let Weights { all, behind, .. } = model.weights();
                 let macs = if column == 0 {
-                    tile.load(&model, &metric, index, step.metric_total);
-                    tile.forward(&model, params);
+                    tile.load(model, &metric, index, step.metric_total);
+                    tile.forward(model, params);
                     step.loaded = step.loaded.saturating_add(tile.lanes());
                     if I::RIGHT_HAND_SIDE == RightHandSide::Residuals {
-                        tile.add_loss(&model, &mut step.loss);
+                        tile.add_loss(model, &mut step.loss);
                         system.keep_residuals(&tile, index);
                     }
                     system.keep_inputs(&mut tile, index);
@@ -377,7 +377,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                     system.restore_with_logits(&mut tile, &metric, index, step.metric_total);
                     behind
                 };
-                tile.seed_root(&model, column);
+                tile.seed_root(model, column);
                 step.spend_each(macs, tile.lanes());
                 system.keep_seeds(tile, params, index, column);
                 let next = column.saturating_add(1);
@@ -398,7 +398,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Carry(index) => {
                 let index = *index;
-                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
+                let mut tile = Tile::<T, TILE>::carve(model, Pass::Product, frame.scratch);
                 system.restore(&mut tile, &metric, index, step.metric_total);
                 step.spend_each(model.row_macs(), tile.lanes());
                 system.carry::<TILE>(&mut tile, index, last, self.momentum);
@@ -411,7 +411,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                     T::ZERO
                 };
                 let first = *first;
-                let room = Self::SLICE.pieces(&model, TILE);
+                let room = Self::SLICE.pieces(model, TILE);
                 let end = system.update_factors(first, examples, step.loaded, smoothing, room);
                 step.spend(system.factor_macs(first..end, examples));
                 let fresh = system.factors.get(first..end).unwrap_or(&[]);
@@ -436,7 +436,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Divide(first) => {
                 let rows = examples.saturating_add(order);
-                let room = Self::SLICE.pieces(&model, TILE);
+                let room = Self::SLICE.pieces(model, TILE);
                 let end = system.divide_by_roots(*first, examples, room);
                 step.phase = if end < rows {
                     Phase::Divide(end)
@@ -446,7 +446,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Pair(example, other) => {
                 let (mut at, mut spent) = ((*example, *other), 0_u64);
-                let room = Self::SLICE.pieces(&model, TILE) as u64;
+                let room = Self::SLICE.pieces(model, TILE) as u64;
                 let of_pair = model.pair_macs();
                 while at.0 < examples {
                     let left = room.saturating_sub(spent);
@@ -475,7 +475,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Factor(row, column) => {
                 let (mut at, mut spent) = ((*row, *column), 0_u64);
-                let room = Self::SLICE.pieces(&model, TILE) as u64;
+                let room = Self::SLICE.pieces(model, TILE) as u64;
                 let mut pivot = Pivot::Positive;
                 while pivot == Pivot::Positive && at.0 < order {
                     let behind = at.1.saturating_add(dense::BLOCK);
@@ -528,15 +528,15 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Gather(index) => {
                 let index = *index;
-                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
+                let mut tile = Tile::<T, TILE>::carve(model, Pass::Product, frame.scratch);
                 system.restore(&mut tile, &metric, index, step.metric_total);
                 step.spend_each(model.row_macs(), tile.lanes());
-                system.combine_carried::<TILE>(&mut tile, index, direction);
+                system.combine::<TILE>(RowVector::Carried, &mut tile, index, direction);
                 step.phase = further(index).map_or(Phase::Project(0), Phase::Gather);
             }
             Phase::Project(index) => {
                 let index = *index;
-                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
+                let mut tile = Tile::<T, TILE>::carve(model, Pass::Product, frame.scratch);
                 system.restore(&mut tile, &metric, index, step.metric_total);
                 step.spend_each(model.row_macs(), tile.lanes());
                 system.project::<TILE>(&mut tile, index, direction);
@@ -544,7 +544,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Solve(first) => {
                 let rows = order.saturating_mul(2);
-                let room = Self::SLICE.pieces(&model, TILE);
+                let room = Self::SLICE.pieces(model, TILE);
                 let end = block(*first, rows, room, order.saturating_add(1));
                 let mut spent = 0_usize;
                 for row in *first..end {
@@ -584,7 +584,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                     RightHandSide::Residuals => Phase::Direction(0),
                     RightHandSide::Gradient => Phase::DivideGradient(Purpose::Direction),
                 };
-                if Self::promises_by_rows(&model) {
+                if Self::promises_by_rows(model) {
                     return Ok(self.promise(step, next));
                 }
                 step.phase = next;
@@ -594,10 +594,10 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 if index == 0 && I::RIGHT_HAND_SIDE == RightHandSide::Residuals {
                     kernels::fill(T::ZERO, direction);
                 }
-                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
+                let mut tile = Tile::<T, TILE>::carve(model, Pass::Product, frame.scratch);
                 system.restore(&mut tile, &metric, index, step.metric_total);
                 step.spend_each(model.row_macs(), tile.lanes());
-                system.combine::<TILE>(&mut tile, index, direction);
+                system.combine::<TILE>(RowVector::Solution, &mut tile, index, direction);
                 step.phase = further(index).map_or(Phase::Combine, Phase::Direction);
             }
             Phase::Combine => {
@@ -610,14 +610,14 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                     kernels::axpy(self.momentum, last, direction);
                 }
                 step.phase = match I::RIGHT_HAND_SIDE {
-                    RightHandSide::Residuals => Self::measure(&model, step),
+                    RightHandSide::Residuals => Self::measure(model, step),
                     RightHandSide::Gradient => Phase::Slope,
                 };
             }
             Phase::Slope => {
                 step.slope = kernels::dot(gradient, direction);
                 step.curved = l2.strength * kernels::dot(direction, direction);
-                let next = Self::measure(&model, step);
+                let next = Self::measure(model, step);
                 if let Phase::Place = next {
                     step.curved += step.quad;
                     return Ok(self.promise(step, next));
@@ -626,19 +626,19 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Reach(index) => {
                 let index = *index;
-                let mut tile = Tile::<T, TILE>::carve(&model, Pass::Product, frame.scratch);
-                tile.load(&model, &metric, index, step.metric_total);
-                tile.forward(&model, params);
-                tile.forward_tangent(&model, params, direction);
-                tile.raise_reach(&model, &mut step.reach);
+                let mut tile = Tile::<T, TILE>::carve(model, Pass::Product, frame.scratch);
+                tile.load(model, &metric, index, step.metric_total);
+                tile.forward(model, params);
+                tile.forward_tangent(model, params, direction);
+                tile.raise_reach(model, &mut step.reach);
                 if I::RIGHT_HAND_SIDE == RightHandSide::Residuals {
-                    tile.seed_residual(&model);
-                    tile.add_seeds_along(&model, &mut step.slope);
+                    tile.seed_residual(model);
+                    tile.add_seeds_along(model, &mut step.slope);
                 }
-                let form = tile.seed_metric(&model);
+                let form = tile.seed_metric(model);
                 tile.add_forms(&form, &mut step.quad);
                 let lanes = tile.lanes();
-                step.count(&model, Pass::Jvp, lanes);
+                step.count(model, Pass::Jvp, lanes);
                 if let Some(next) = further(index) {
                     step.phase = Phase::Reach(next);
                 } else {
@@ -658,7 +658,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             Phase::Trial(pass) => {
                 let macs = &mut step.macs;
                 let at = params.at(direction);
-                if pass.advance::<TILE>(&model, at, frame.scratch, &batch, step.total, macs) {
+                if pass.advance::<TILE>(model, at, frame.scratch, batch, step.total, macs) {
                     let loss = pass.loss + l2.value(direction);
                     return Ok(self.judge(step, loss));
                 }

@@ -183,7 +183,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
         .with_scalars((3 * Self::BASIS + 6) * Self::BASIS)
         .and(Pass::Product.storage());
 
-    const STACK: usize = 3328;
+    const STACK: usize = 2880;
 
     const SLICE: Slice = Slice::new(Pass::Product, P::FISHER || P::SQUARES, GRADIENT_MACS)
         .with_vectors(P::MACS + 1)
@@ -239,12 +239,12 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             projected,
             mut search,
         } = Self::carve(memory, n, count);
-        let metric = frame.metric.examples(&model, &batch);
+        let metric = frame.metric.examples(model, batch);
         let memory = core::mem::take(&mut frame.spare);
         let total = step.metric_total;
         let metric_examples = |scratch, memory, tiles| {
             let kept = Kept { memory, tiles };
-            Examples::new(model, params, scratch, metric, total, kept)
+            Examples::new(*model, params, scratch, metric, total, kept)
         };
 
         match &mut step.phase {
@@ -261,7 +261,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 return Ok(progress);
             }
             Phase::InspectMetric(inspection) => {
-                if inspection.advance::<TILE>(&model, &metric, Labels::Unused)? {
+                if inspection.advance::<TILE>(model, &metric, Labels::Unused)? {
                     step.metric_total = inspection.total;
                     step.phase = if holdout.is_empty() {
                         Self::diagonals(P::FISHER)
@@ -271,7 +271,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 }
             }
             Phase::InspectHoldout(inspection) => {
-                if inspection.advance::<TILE>(&model, &holdout, Labels::Needed)? {
+                if inspection.advance::<TILE>(model, holdout, Labels::Needed)? {
                     step.holdout_total = inspection.total;
                     step.phase = Self::diagonals(P::FISHER);
                 }
@@ -291,7 +291,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             Phase::Squares(pass) => {
                 let total = step.gradient.total;
                 let kept = Kept::nothing();
-                let examples = Examples::new(model, params, frame.scratch, batch, total, kept);
+                let examples = Examples::new(*model, params, frame.scratch, *batch, total, kept);
                 if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs, &mut 0) {
                     step.shift = self.shift(squares, l2.strength);
                     step.phase = Phase::Vector;
@@ -544,7 +544,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             }
             Phase::HoldoutBefore(pass) => {
                 let (total, macs) = (step.holdout_total, &mut step.macs);
-                if pass.advance::<TILE>(&model, params, frame.scratch, &holdout, total, macs) {
+                if pass.advance::<TILE>(model, params, frame.scratch, holdout, total, macs) {
                     // Against an infinite loss every point would pass.
                     if !pass.loss.is_finite() {
                         return Err(Error::NonFinite);
@@ -556,10 +556,10 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             Phase::HoldoutAfter(pass) => {
                 let (total, macs) = (step.holdout_total, &mut step.macs);
                 if pass.advance::<TILE>(
-                    &model,
+                    model,
                     params.at(point),
                     frame.scratch,
-                    &holdout,
+                    holdout,
                     total,
                     macs,
                 ) {

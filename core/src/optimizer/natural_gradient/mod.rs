@@ -231,7 +231,7 @@ where
 {
     const STORAGE: Storage = Storage::vectors(Self::VECTORS).and(C::PASS.storage());
 
-    const STACK: usize = 3840;
+    const STACK: usize = 3520;
 
     const SLICE: Slice = Slice::new(C::PASS, Self::FISHER || P::SQUARES, GRADIENT_MACS + 1)
         .with_vectors(S::MACS)
@@ -317,12 +317,12 @@ where
             fisher,
             squares,
         } = Self::carve(memory, n);
-        let metric = frame.metric.examples(&model, &batch);
+        let metric = frame.metric.examples(model, batch);
         let memory = core::mem::take(&mut frame.spare);
         let total = step.metric_total;
         let metric_examples = |scratch, memory, tiles| {
             let kept = Kept { memory, tiles };
-            Examples::new(model, params, scratch, metric, total, kept)
+            Examples::new(*model, params, scratch, metric, total, kept)
         };
 
         match &mut step.phase {
@@ -341,7 +341,7 @@ where
                 return Ok(progress);
             }
             Phase::InspectMetric(inspection) => {
-                if inspection.advance::<TILE>(&model, &metric, C::LABELS)? {
+                if inspection.advance::<TILE>(model, &metric, C::LABELS)? {
                     step.metric_total = inspection.total;
                     step.phase = if holdout.is_empty() {
                         Self::diagonals(Self::FISHER)
@@ -351,7 +351,7 @@ where
                 }
             }
             Phase::InspectHoldout(inspection) => {
-                if inspection.advance::<TILE>(&model, &holdout, Labels::Needed)? {
+                if inspection.advance::<TILE>(model, holdout, Labels::Needed)? {
                     step.holdout_total = inspection.total;
                     step.phase = Self::diagonals(Self::FISHER);
                 }
@@ -371,7 +371,7 @@ where
             Phase::Squares(pass) => {
                 let total = step.gradient.total;
                 let kept = Kept::nothing();
-                let examples = Examples::new(model, params, frame.scratch, batch, total, kept);
+                let examples = Examples::new(*model, params, frame.scratch, *batch, total, kept);
                 if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs, &mut 0) {
                     step.phase = Phase::Solve;
                 }
@@ -439,14 +439,8 @@ where
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.looked);
                 let total = step.gradient.total;
                 let macs = &mut step.macs;
-                if pass.advance::<TILE>(
-                    &model,
-                    params.at(trial),
-                    frame.scratch,
-                    &batch,
-                    total,
-                    macs,
-                ) {
+                if pass.advance::<TILE>(model, params.at(trial), frame.scratch, batch, total, macs)
+                {
                     let loss = pass.loss + l2.value(trial);
                     let better = loss < step.best;
                     if better {
@@ -507,14 +501,8 @@ where
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 let total = step.gradient.total;
                 let macs = &mut step.macs;
-                if pass.advance::<TILE>(
-                    &model,
-                    params.at(trial),
-                    frame.scratch,
-                    &batch,
-                    total,
-                    macs,
-                ) {
+                if pass.advance::<TILE>(model, params.at(trial), frame.scratch, batch, total, macs)
+                {
                     let loss = pass.loss + l2.value(trial);
                     return Ok(self.judge(step, loss, l2.strength));
                 }
@@ -522,7 +510,7 @@ where
             Phase::HoldoutBefore(pass) => {
                 let total = step.holdout_total;
                 let macs = &mut step.macs;
-                if pass.advance::<TILE>(&model, params, frame.scratch, &holdout, total, macs) {
+                if pass.advance::<TILE>(model, params, frame.scratch, holdout, total, macs) {
                     // Against an infinite loss every trial would pass.
                     if !pass.loss.is_finite() {
                         return Err(Error::NonFinite);
@@ -536,10 +524,10 @@ where
                 let total = step.holdout_total;
                 let macs = &mut step.macs;
                 if pass.advance::<TILE>(
-                    &model,
+                    model,
                     params.at(trial),
                     frame.scratch,
-                    &holdout,
+                    holdout,
                     total,
                     macs,
                 ) {

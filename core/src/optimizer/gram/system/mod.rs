@@ -45,6 +45,15 @@ pub(super) struct System<'v, T> {
     pub(super) means: &'v mut [T],
 }
 
+/// A vector over the rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RowVector {
+    /// QᵀJμd₋.
+    Carried,
+    /// y.
+    Solution,
+}
+
 /// The pairs of examples that are worked on at once, where a slice has room for them.
 const BLOCK: usize = 16;
 
@@ -227,33 +236,19 @@ impl<'v, T: Scalar> System<'v, T> {
         along(&self.model, self.seeds, self.examples, tile, index, rows);
     }
 
-    /// out += D^{−½}Aᵀy of a tile that was taken up again.
+    /// out += D^{−½}Aᵀ times a vector over the rows of A, of a tile that was taken up again.
     pub(super) fn combine<const TILE: usize>(
         &mut self,
+        vector: RowVector,
         tile: &mut Tile<'_, T, TILE>,
         index: usize,
         out: &mut [T],
     ) {
-        let rows = Self::tile_rows::<TILE>(self.solution, &self.model, index);
-        combined(
-            &self.model,
-            self.seeds,
-            self.examples,
-            tile,
-            index,
-            rows,
-            out,
-        );
-    }
-
-    /// out += D^{−½}AᵀAμd₋ of a tile that was taken up again.
-    pub(super) fn combine_carried<const TILE: usize>(
-        &mut self,
-        tile: &mut Tile<'_, T, TILE>,
-        index: usize,
-        out: &mut [T],
-    ) {
-        let rows = Self::tile_rows::<TILE>(self.carried, &self.model, index);
+        let vector = match vector {
+            RowVector::Solution => &mut *self.solution,
+            RowVector::Carried => &mut *self.carried,
+        };
+        let rows = Self::tile_rows::<TILE>(vector, &self.model, index);
         combined(
             &self.model,
             self.seeds,
@@ -291,16 +286,22 @@ impl<'v, T: Scalar> System<'v, T> {
                 add_products(seeds, fan_out, row, first, products.as_chunks_mut().0);
                 let start = Rows::packed_len(row).saturating_add(first);
                 let end = start.saturating_add(len);
-                let gram = self.gram.get_mut(start..end).unwrap_or(&mut []);
-                let mut of_row = gram.iter_mut().zip(&*products);
+                let mut gram = self.gram.get_mut(start..end).unwrap_or(&mut []);
+                let mut products = &*products;
                 for &[along] in &*along {
-                    for (entry, &product) in of_row.by_ref().take(outputs) {
-                        let product = along * product;
-                        *entry = if layer == 0 {
-                            product
-                        } else {
-                            *entry + product
-                        };
+                    let len = outputs.min(products.len());
+                    let (Some((of_pair, rest)), Some((entries, others))) = (
+                        products.split_at_checked(len),
+                        core::mem::take(&mut gram).split_at_mut_checked(len),
+                    ) else {
+                        break;
+                    };
+                    (products, gram) = (rest, others);
+                    let pairs = entries.iter_mut().zip(of_pair);
+                    if layer == 0 {
+                        pairs.for_each(|(entry, &product)| *entry = along * product);
+                    } else {
+                        pairs.for_each(|(entry, &product)| *entry += along * product);
                     }
                 }
                 if layer == 0 {
