@@ -161,34 +161,38 @@ impl Activation {
 /// Numbers that a loop of a few instructions for each takes at once: on a host as many as fit into the smallest vectors.
 const BLOCK: usize = if cfg!(target_os = "none") { 8 } else { 4 };
 
-/// z ← max(0, z), of which a NaN stays one.
-#[inline]
-fn rectify<T: Scalar>(values: &mut [T]) {
-    let (blocks, rest) = values.as_chunks_mut::<BLOCK>();
-    for block in blocks {
-        for z in block {
+for_machines! {
+    /// z ← max(0, z), of which a NaN stays one.
+    #[inline]
+    fn rectify<T: Scalar>(values: &mut [T]) {
+        let (blocks, rest) = values.as_chunks_mut::<BLOCK>();
+        for block in blocks {
+            for z in block {
+                clear_if(z.below_zero(), z);
+            }
+        }
+        for z in rest {
             clear_if(z.below_zero(), z);
         }
     }
-    for z in rest {
-        clear_if(z.below_zero(), z);
-    }
 }
 
-/// x ← 0 where a = φ(z) of a [`Activation::Relu`] is +0, hence z ≤ 0.
-///
-/// No product: x is its own with 1, and an x that has left the range of the numbers has none with 0.
-#[inline]
-fn gate<T: Scalar>(values: &[T], out: &mut [T]) {
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    let (keys, last) = values.as_chunks::<BLOCK>();
-    for (block, keys) in blocks.iter_mut().zip(keys) {
-        for (x, a) in block.iter_mut().zip(keys) {
+for_machines! {
+    /// x ← 0 where a = φ(z) of a [`Activation::Relu`] is +0, hence z ≤ 0.
+    ///
+    /// No product: x is its own with 1, and an x that has left the range of the numbers has none with 0.
+    #[inline]
+    fn gate<T: Scalar>(values: &[T], out: &mut [T]) {
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+        let (keys, last) = values.as_chunks::<BLOCK>();
+        for (block, keys) in blocks.iter_mut().zip(keys) {
+            for (x, a) in block.iter_mut().zip(keys) {
+                clear_if(a.positive_zero(), x);
+            }
+        }
+        for (x, a) in rest.iter_mut().zip(last) {
             clear_if(a.positive_zero(), x);
         }
-    }
-    for (x, a) in rest.iter_mut().zip(last) {
-        clear_if(a.positive_zero(), x);
     }
 }
 
@@ -203,10 +207,13 @@ fn clear_if<T: Scalar>(so: bool, x: &mut T) {
     }
 }
 
-/// x ← φ′(a) x.
-fn scale<T: Scalar>(out: &mut [T], values: &[T], slope: impl Fn(T) -> T) {
-    for (x, &a) in out.iter_mut().zip(values) {
-        *x *= slope(a);
+for_machines! {
+    /// x ← φ′(a) x.
+    #[inline]
+    fn scale<T: Scalar, F: Fn(T) -> T>(out: &mut [T], values: &[T], slope: F) {
+        for (x, &a) in out.iter_mut().zip(values) {
+            *x *= slope(a);
+        }
     }
 }
 
