@@ -263,8 +263,9 @@ fn multiply_add_column<T: Scalar, const TILE: usize>(
 }
 
 /// What a sum starts from.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
+    /// 0.
     Zero,
     /// What `out` holds.
     Out,

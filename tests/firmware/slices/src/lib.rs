@@ -70,7 +70,8 @@ fn batch(model: &Model<'_>, examples: usize) -> Batch<'static, f32> {
 }
 
 /// The ticks of the dearest slice of a few steps, and of the dearest commit.
-// Not inlined: the literals of what is printed would lie amid an inlined `advance`, whose panics those of the printing then seem.
+// Not inlined: amid an inlined `advance` the literals of what is printed would lie, and the panics of the printing seem to be
+// those of the library.
 #[inline(never)]
 fn train<M: Method<f32>, const TILE: usize>(
     method: M,
