@@ -32,6 +32,7 @@ mod natural_cg;
 mod natural_gradient;
 mod newton;
 mod objective;
+mod opening;
 mod sgd;
 mod simplex;
 mod slice;

@@ -258,7 +258,7 @@ where
             return Ok(progress);
         }
 
-        let total = natural.gradient.total;
+        let total = natural.opened.gradient.total;
         let vectors = NaturalGradient::<T, S, P, D>::carve(memory, n);
         let metric = &self.natural.damping.metric;
         let damping = {
@@ -278,7 +278,7 @@ where
                 let examples = Examples::new(*model, params, frame.scratch, *batch, total, kept);
                 let mut fisher = Fisher::<T, TILE>::over(examples);
                 fisher.add_gram_part(*part, r, previous, &mut step.gram);
-                natural.macs = natural.macs.saturating_add(fisher.macs(Pass::Product));
+                natural.opened.spend(fisher.macs(Pass::Product));
                 *part = part.saturating_add(1);
                 if *part >= fisher.parts() {
                     step.stage = Stage::DampDirection;
@@ -319,7 +319,7 @@ where
                 step.stage = Stage::Search(*simplex, LossPass::new());
             }
             Stage::Search(simplex, pass) => {
-                let macs = &mut natural.macs;
+                let macs = &mut natural.opened.macs;
                 if pass.advance::<TILE>(model, params.at(trial), frame.scratch, batch, total, macs)
                 {
                     simplex.tell(pass.loss + l2.value(trial));

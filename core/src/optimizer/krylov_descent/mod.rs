@@ -21,10 +21,10 @@ mod step;
 
 use self::step::{DescentStep, Phase, Source};
 use super::bfgs::{Bfgs, Next, Search, Variables, Verdict};
-use super::objective::{DiagonalPass, GRADIENT_MACS, GradientPass, Inspection, LossPass};
+use super::objective::{GRADIENT_MACS, GradientPass, LossPass};
+use super::opening::{self, Opening, Opens};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, sealed};
-use crate::curvature::{Empirical, Examples, Fisher, Kept, Natural};
-use crate::data::Labels;
+use crate::curvature::{Examples, Fisher, Kept};
 use crate::dense::{self, Eigen, Spectrum, block};
 use crate::error::Error;
 use crate::kernels;
@@ -146,17 +146,6 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> KrylovDescent<T, K, P> {
         }
     }
 
-    /// What comes after the inspections, and after diag(F) when that is done.
-    fn diagonals(fisher: bool) -> Phase<T> {
-        if fisher {
-            Phase::FisherDiagonal(DiagonalPass::new())
-        } else if P::SQUARES {
-            Phase::Squares(DiagonalPass::new())
-        } else {
-            Phase::Vector
-        }
-    }
-
     /// What is added to a diagonal so that no entry of it is too small to divide by: where it is all but zero, as
     /// of saturated outputs, all entries are alike.
     fn shift(&self, diagonal: &[T], l2: T) -> T {
@@ -166,16 +155,21 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> KrylovDescent<T, K, P> {
 
     /// After the search: to its best point, to the held-out batch, or to no point at all.
     fn settle(step: &mut DescentStep<T>, placed: bool) {
-        step.phase = if step.bfgs.loss >= step.gradient.loss {
+        step.phase = if step.bfgs.loss >= step.opened.gradient.loss {
             Phase::Ready(Outcome::Rejected)
         } else if !placed {
             Phase::Return(0)
-        } else if step.holdout_total > T::ZERO {
-            Phase::HoldoutBefore(LossPass::new())
+        } else if step.opened.holds_out() {
+            Phase::HeldOut(LossPass::new())
         } else {
             Phase::Ready(Outcome::Accepted)
         };
     }
+}
+
+impl<T: Scalar, const K: usize, P: Preconditioner<T>> Opens<T> for KrylovDescent<T, K, P> {
+    const FISHER: bool = P::FISHER;
+    const SQUARES: bool = P::SQUARES;
 }
 
 impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescent<T, K, P> {
@@ -223,7 +217,6 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
         mut frame: Frame<'_, T>,
     ) -> Result<Progress<T>, Error> {
         let (model, params, l2) = (frame.model, frame.params, frame.l2);
-        let (batch, holdout) = (frame.batch, frame.holdout);
         let n = model.trained_params();
         let count = step.count;
         let memory = core::mem::take(&mut frame.vectors);
@@ -239,63 +232,32 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
             projected,
             mut search,
         } = Self::carve(memory, n, count);
-        let metric = frame.metric.examples(model, batch);
-        let memory = core::mem::take(&mut frame.spare);
-        let total = step.metric_total;
+        let metric = frame.metric.examples(model, frame.batch);
+        let total = step.opened.metric_total;
         let metric_examples = |scratch, memory, tiles| {
             let kept = Kept { memory, tiles };
             Examples::new(*model, params, scratch, metric, total, kept)
         };
 
         match &mut step.phase {
-            Phase::Gradient => {
-                let progress = step.gradient.advance::<TILE>(&mut frame, gradient)?;
-                if step.gradient.is_done() {
-                    step.macs = step.gradient.macs;
-                    step.phase = if step.gradient.norm == T::ZERO {
+            Phase::Open(opening) => {
+                let vectors = opening::Vectors {
+                    gradient,
+                    fisher: &mut *fisher,
+                    squares: &mut *squares,
+                };
+                let progress =
+                    opening.advance::<Self, TILE>(&mut step.opened, &mut frame, vectors)?;
+                if let Opening::Done = opening {
+                    let diagonal = if P::SQUARES { squares } else { fisher };
+                    step.shift = self.shift(diagonal, l2.strength);
+                    step.phase = if step.opened.gradient.norm == T::ZERO {
                         Phase::Ready(Outcome::Stationary)
                     } else {
-                        Phase::InspectMetric(Inspection::new())
+                        Phase::Vector
                     };
                 }
                 return Ok(progress);
-            }
-            Phase::InspectMetric(inspection) => {
-                if inspection.advance::<TILE>(model, &metric, Labels::Unused)? {
-                    step.metric_total = inspection.total;
-                    step.phase = if holdout.is_empty() {
-                        Self::diagonals(P::FISHER)
-                    } else {
-                        Phase::InspectHoldout(Inspection::new())
-                    };
-                }
-            }
-            Phase::InspectHoldout(inspection) => {
-                if inspection.advance::<TILE>(model, holdout, Labels::Needed)? {
-                    step.holdout_total = inspection.total;
-                    step.phase = Self::diagonals(P::FISHER);
-                }
-            }
-            Phase::FisherDiagonal(pass) => {
-                let examples = metric_examples(frame.scratch, memory, step.kept);
-                if pass.advance::<T, Natural, TILE>(
-                    examples,
-                    fisher,
-                    &mut step.macs,
-                    &mut step.kept,
-                ) {
-                    step.shift = self.shift(fisher, l2.strength);
-                    step.phase = Self::diagonals(false);
-                }
-            }
-            Phase::Squares(pass) => {
-                let total = step.gradient.total;
-                let kept = Kept::nothing();
-                let examples = Examples::new(*model, params, frame.scratch, *batch, total, kept);
-                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs, &mut 0) {
-                    step.shift = self.shift(squares, l2.strength);
-                    step.phase = Phase::Vector;
-                }
             }
             Phase::Vector => {
                 let vector = dense::row_mut(basis, n, count);
@@ -368,7 +330,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 if *part == 0 {
                     kernels::fill(T::ZERO, point);
                 }
-                let examples = metric_examples(frame.scratch, memory, step.kept);
+                let examples = metric_examples(frame.scratch, frame.spare, step.opened.kept);
                 let mut fisher = Fisher::<T, TILE>::over(examples);
                 let pull = Identity::scaled(n, l2.strength);
                 let mut operator = Damped::new(&mut fisher, pull);
@@ -378,8 +340,8 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 if *part >= operator.parts() {
                     step.phase = Phase::Curvature(0);
                 }
-                step.kept = fisher.kept();
-                step.macs = step.macs.saturating_add(fisher.macs(Pass::Product));
+                step.opened.kept = fisher.kept();
+                step.opened.spend(fisher.macs(Pass::Product));
             }
             Phase::Curvature(column) => {
                 let column = *column;
@@ -438,7 +400,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 if end < count {
                     step.phase = Phase::Scale(end);
                 } else {
-                    step.bfgs = Bfgs::begin(step.gradient.loss, &mut search);
+                    step.bfgs = Bfgs::begin(step.opened.gradient.loss, &mut search);
                     step.phase = Phase::Direct(0);
                 }
             }
@@ -460,7 +422,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                 *row = row.saturating_add(1);
                 if *row >= count {
                     kernels::fill(T::ZERO, gradient);
-                    step.phase = Phase::Trial(GradientPass::further(step.gradient.total));
+                    step.phase = Phase::Trial(GradientPass::further(step.opened.gradient.total));
                 }
             }
             Phase::Trial(pass) => {
@@ -474,7 +436,7 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                     return Ok(Progress::Working);
                 }
                 let loss = if overflow { T::infinity() } else { pass.loss };
-                step.macs = step.macs.saturating_add(pass.macs);
+                step.opened.spend(pass.macs);
                 let Verdict { rate, ratio, next } = step.bfgs.judge(loss, &self.search);
                 match next {
                     Next::Update => step.phase = Phase::TrialSlope(0),
@@ -542,28 +504,11 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
                     Self::settle(step, true);
                 }
             }
-            Phase::HoldoutBefore(pass) => {
-                let (total, macs) = (step.holdout_total, &mut step.macs);
-                if pass.advance::<TILE>(model, params, frame.scratch, holdout, total, macs) {
-                    // Against an infinite loss every point would pass.
-                    if !pass.loss.is_finite() {
-                        return Err(Error::NonFinite);
-                    }
-                    step.holdout_loss = pass.loss;
-                    step.phase = Phase::HoldoutAfter(LossPass::new());
-                }
-            }
-            Phase::HoldoutAfter(pass) => {
-                let (total, macs) = (step.holdout_total, &mut step.macs);
-                if pass.advance::<TILE>(
-                    model,
-                    params.at(point),
-                    frame.scratch,
-                    holdout,
-                    total,
-                    macs,
-                ) {
-                    step.phase = Phase::Ready(if pass.loss <= step.holdout_loss {
+            Phase::HeldOut(pass) => {
+                if let Some([before, after]) =
+                    step.opened.hold_out::<TILE>(pass, &mut frame, point)?
+                {
+                    step.phase = Phase::Ready(if after <= before {
                         Outcome::Accepted
                     } else {
                         Outcome::Rejected
@@ -605,11 +550,11 @@ impl<T: Scalar, const K: usize, P: Preconditioner<T>> Method<T> for KrylovDescen
         }
         Ok(Report {
             outcome,
-            loss: step.gradient.loss,
+            loss: step.opened.gradient.loss,
             loss_after: accepted.then_some(step.bfgs.loss),
-            gradient_norm: step.gradient.norm,
+            gradient_norm: step.opened.gradient.norm,
             solve: None,
-            macs: step.macs,
+            macs: step.opened.macs,
         })
     }
 }

@@ -3,7 +3,8 @@
 use crate::dense::Eigen;
 use crate::optimizer::Outcome;
 use crate::optimizer::bfgs::Bfgs;
-use crate::optimizer::objective::{DiagonalPass, GradientPass, Inspection, LossPass};
+use crate::optimizer::objective::{GradientPass, LossPass};
+use crate::optimizer::opening::{Opened, Opening};
 use crate::scalar::Scalar;
 
 /// Where the vector under way comes from.
@@ -20,13 +21,7 @@ pub(super) enum Source {
 /// What a step is about to do next.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase<T> {
-    Gradient,
-    InspectMetric(Inspection<T>),
-    InspectHoldout(Inspection<T>),
-    /// diag(F), part by part.
-    FisherDiagonal(DiagonalPass),
-    /// (1/B) Σ gᵦ∘gᵦ, part by part.
-    Squares(DiagonalPass),
+    Open(Opening<T>),
     /// A vector of the basis, not yet orthogonal nor of unit length.
     Vector,
     /// What it has along an earlier one is taken off, twice.
@@ -61,8 +56,8 @@ pub(super) enum Phase<T> {
     Update(usize),
     /// The part of a vector in the best point.
     Return(usize),
-    HoldoutBefore(LossPass<T>),
-    HoldoutAfter(LossPass<T>),
+    /// The held-out batch judges the best point.
+    HeldOut(LossPass<T>),
     Ready(Outcome),
 }
 
@@ -70,12 +65,7 @@ pub(super) enum Phase<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct DescentStep<T> {
     pub(super) phase: Phase<T>,
-    pub(super) gradient: GradientPass<T>,
-    pub(super) metric_total: T,
-    /// The tiles of the metric whose activations are kept.
-    pub(super) kept: usize,
-    pub(super) holdout_total: T,
-    pub(super) holdout_loss: T,
+    pub(super) opened: Opened<T>,
     /// What is added to the diagonal of P.
     pub(super) shift: T,
     /// Whether there is a step before.
@@ -88,19 +78,14 @@ pub struct DescentStep<T> {
     /// vᵀAv.
     pub(super) quad: T,
     pub(super) bfgs: Bfgs<T>,
-    pub(super) macs: u64,
 }
 
 impl<T: Scalar> DescentStep<T> {
     /// A step before its first slice; `warm` when there is a step before it.
     pub(super) fn new(warm: bool) -> Self {
         Self {
-            phase: Phase::Gradient,
-            gradient: GradientPass::new(),
-            metric_total: T::ZERO,
-            kept: 0,
-            holdout_total: T::ZERO,
-            holdout_loss: T::ZERO,
+            phase: Phase::Open(Opening::Gradient),
+            opened: Opened::new(),
             shift: T::ZERO,
             warm,
             source: Source::Krylov,
@@ -108,7 +93,6 @@ impl<T: Scalar> DescentStep<T> {
             length: T::ZERO,
             quad: T::ZERO,
             bfgs: Bfgs::default(),
-            macs: 0,
         }
     }
 }

@@ -19,9 +19,10 @@ mod verdict;
 pub(super) use self::step::Direction;
 pub(super) use self::step::NaturalStep;
 use self::step::Phase;
-use super::objective::{DiagonalPass, GRADIENT_MACS, Inspection, LossPass};
+use super::objective::{GRADIENT_MACS, LossPass};
+use super::opening::{self, Opening, Opens};
 use super::{Frame, Guarded, Method, Outcome, Progress, Report, Slice, SolveReport, sealed};
-use crate::curvature::{Curvature, CurvatureOperator, Empirical, Examples, Kept, Natural};
+use crate::curvature::{Curvature, CurvatureOperator, Examples, Kept, Natural};
 use crate::damping::{Damping, DampingMetric, Marquardt};
 use crate::data::Labels;
 use crate::error::Error;
@@ -180,8 +181,6 @@ where
     D: DampingMetric<T>,
     C: Curvature<T>,
 {
-    const FISHER: bool = P::FISHER || D::FISHER;
-
     const VECTORS: usize = 1 + S::VECTORS + Self::FISHER as usize + P::SQUARES as usize;
 
     pub(super) fn carve(memory: &mut [T], n: usize) -> Vectors<'_, T> {
@@ -208,17 +207,18 @@ where
             Direction::Combined => (combined, trial),
         }
     }
+}
 
-    /// What comes after the inspections, and after diag(F) when that is done.
-    fn diagonals(fisher: bool) -> Phase<T> {
-        if fisher {
-            Phase::FisherDiagonal(DiagonalPass::new())
-        } else if P::SQUARES {
-            Phase::Squares(DiagonalPass::new())
-        } else {
-            Phase::Solve
-        }
-    }
+impl<T, S, P, D, C> Opens<T> for NaturalGradient<T, S, P, D, C>
+where
+    T: Scalar,
+    S: Solver<T>,
+    P: Preconditioner<T>,
+    D: DampingMetric<T>,
+    C: Curvature<T>,
+{
+    const FISHER: bool = P::FISHER || D::FISHER;
+    const SQUARES: bool = P::SQUARES;
 }
 
 impl<T, S, P, D, C> Method<T> for NaturalGradient<T, S, P, D, C>
@@ -308,7 +308,7 @@ where
         mut frame: Frame<'_, T>,
     ) -> Result<Progress<T>, Error> {
         let (model, params, l2) = (frame.model, frame.params, frame.l2);
-        let (batch, holdout) = (frame.batch, frame.holdout);
+        let batch = frame.batch;
         let n = model.trained_params();
         let memory = core::mem::take(&mut frame.vectors);
         let Vectors {
@@ -318,63 +318,35 @@ where
             squares,
         } = Self::carve(memory, n);
         let metric = frame.metric.examples(model, batch);
-        let memory = core::mem::take(&mut frame.spare);
-        let total = step.metric_total;
+        let total = step.opened.metric_total;
         let metric_examples = |scratch, memory, tiles| {
             let kept = Kept { memory, tiles };
             Examples::new(*model, params, scratch, metric, total, kept)
         };
 
         match &mut step.phase {
-            Phase::Gradient => {
-                let progress = step.gradient.advance::<TILE>(&mut frame, rhs)?;
-                if !step.gradient.is_done() {
-                    return Ok(progress);
+            Phase::Open(opening) => {
+                let vectors = opening::Vectors {
+                    gradient: &mut *rhs,
+                    fisher: &mut *fisher,
+                    squares,
+                };
+                let progress =
+                    opening.advance::<Self, TILE>(&mut step.opened, &mut frame, vectors)?;
+                if let Progress::Gradient { .. } = progress {
+                    kernels::scale(-T::ONE, rhs);
                 }
-                kernels::scale(-T::ONE, rhs);
-                step.macs = step.gradient.macs;
-                if step.gradient.norm == T::ZERO {
-                    step.phase = Phase::Ready(Outcome::Stationary);
-                } else {
-                    step.phase = Phase::InspectMetric(Inspection::new());
-                }
-                return Ok(progress);
-            }
-            Phase::InspectMetric(inspection) => {
-                if inspection.advance::<TILE>(model, &metric, C::LABELS)? {
-                    step.metric_total = inspection.total;
-                    step.phase = if holdout.is_empty() {
-                        Self::diagonals(Self::FISHER)
+                if let Opening::Done = opening {
+                    if Self::FISHER {
+                        step.fisher_mean = kernels::sum(fisher) / T::of_count(n);
+                    }
+                    step.phase = if step.opened.gradient.norm == T::ZERO {
+                        Phase::Ready(Outcome::Stationary)
                     } else {
-                        Phase::InspectHoldout(Inspection::new())
+                        Phase::Solve
                     };
                 }
-            }
-            Phase::InspectHoldout(inspection) => {
-                if inspection.advance::<TILE>(model, holdout, Labels::Needed)? {
-                    step.holdout_total = inspection.total;
-                    step.phase = Self::diagonals(Self::FISHER);
-                }
-            }
-            Phase::FisherDiagonal(pass) => {
-                let examples = metric_examples(frame.scratch, memory, step.kept);
-                if pass.advance::<T, Natural, TILE>(
-                    examples,
-                    fisher,
-                    &mut step.macs,
-                    &mut step.kept,
-                ) {
-                    step.fisher_mean = kernels::sum(fisher) / T::of_count(n);
-                    step.phase = Self::diagonals(false);
-                }
-            }
-            Phase::Squares(pass) => {
-                let total = step.gradient.total;
-                let kept = Kept::nothing();
-                let examples = Examples::new(*model, params, frame.scratch, *batch, total, kept);
-                if pass.advance::<T, Empirical, TILE>(examples, squares, &mut step.macs, &mut 0) {
-                    step.phase = Phase::Solve;
-                }
+                return Ok(progress);
             }
             Phase::Solve => {
                 step.solving = true;
@@ -385,7 +357,7 @@ where
                 };
                 let metric = &self.damping.metric;
                 let form = metric.form(step.damping, l2.strength, step.fisher_mean);
-                let examples = metric_examples(frame.scratch, memory, step.kept);
+                let examples = metric_examples(frame.scratch, frame.spare, step.opened.kept);
                 let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples)
                     .with_structure(metric.structure(step.damping));
                 let advance = {
@@ -397,8 +369,8 @@ where
                     };
                     S::advance(&mut step.solver, system, &self.stop, solver)
                 };
-                step.kept = curvature.kept();
-                step.macs = step.macs.saturating_add(curvature.macs(C::PASS));
+                step.opened.kept = curvature.kept();
+                step.opened.spend(curvature.macs(C::PASS));
                 let damping = step.damping;
                 match advance {
                     Advance::Working => {}
@@ -437,8 +409,8 @@ where
             }
             Phase::Backtrack(pass) => {
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.looked);
-                let total = step.gradient.total;
-                let macs = &mut step.macs;
+                let total = step.opened.gradient.total;
+                let macs = &mut step.opened.macs;
                 if pass.advance::<TILE>(model, params.at(trial), frame.scratch, batch, total, macs)
                 {
                     let loss = pass.loss + l2.value(trial);
@@ -460,12 +432,12 @@ where
             Phase::Length(part) => {
                 let (direction, spare) =
                     Self::chosen(&step.solver, step.chosen, step.direction, solver, n);
-                let examples = metric_examples(frame.scratch, memory, step.kept);
+                let examples = metric_examples(frame.scratch, frame.spare, step.opened.kept);
                 let mut curvature = CurvatureOperator::<T, C, TILE>::over(examples);
                 let (quad, reach) = (&mut step.quad, &mut step.reach);
                 curvature.add_length_part(*part, direction, spare, quad, reach);
-                step.kept = curvature.kept();
-                step.macs = step.macs.saturating_add(curvature.macs(C::LENGTH_PASS));
+                step.opened.kept = curvature.kept();
+                step.opened.spend(curvature.macs(C::LENGTH_PASS));
                 *part = part.saturating_add(1);
                 if *part >= curvature.parts() {
                     step.phase = Phase::Slope;
@@ -499,41 +471,18 @@ where
             }
             Phase::Trial(pass) => {
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
-                let total = step.gradient.total;
-                let macs = &mut step.macs;
+                let total = step.opened.gradient.total;
+                let macs = &mut step.opened.macs;
                 if pass.advance::<TILE>(model, params.at(trial), frame.scratch, batch, total, macs)
                 {
                     let loss = pass.loss + l2.value(trial);
                     return Ok(self.judge(step, loss, l2.strength));
                 }
             }
-            Phase::HoldoutBefore(pass) => {
-                let total = step.holdout_total;
-                let macs = &mut step.macs;
-                if pass.advance::<TILE>(model, params, frame.scratch, holdout, total, macs) {
-                    // Against an infinite loss every trial would pass.
-                    if !pass.loss.is_finite() {
-                        return Err(Error::NonFinite);
-                    }
-                    step.holdout_loss = Some(pass.loss);
-                    step.phase = Phase::HoldoutAfter(LossPass::new());
-                }
-            }
-            Phase::HoldoutAfter(pass) => {
+            Phase::HeldOut(pass) => {
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
-                let total = step.holdout_total;
-                let macs = &mut step.macs;
-                if pass.advance::<TILE>(
-                    model,
-                    params.at(trial),
-                    frame.scratch,
-                    holdout,
-                    total,
-                    macs,
-                ) {
-                    let before = step.holdout_loss.unwrap_or(T::ZERO);
-                    let after = pass.loss;
-                    self.judge_held_out(step, before, after, l2.strength);
+                if let Some(losses) = step.opened.hold_out::<TILE>(pass, &mut frame, trial)? {
+                    self.judge_held_out(step, losses, l2.strength);
                 }
             }
             Phase::Ready(_) => return Ok(Progress::Ready),
@@ -572,9 +521,9 @@ where
         let solved = outcome != Outcome::Stationary;
         Ok(Report {
             outcome,
-            loss: step.gradient.loss,
+            loss: step.opened.gradient.loss,
             loss_after: step.trial_loss,
-            gradient_norm: step.gradient.norm,
+            gradient_norm: step.opened.gradient.norm,
             solve: solved.then_some(SolveReport {
                 solve: step.solve,
                 damping: step.damping,
@@ -583,7 +532,7 @@ where
                 ratio: step.ratio,
                 kl: T::HALF * (step.rate * step.rate) * step.quad,
             }),
-            macs: step.macs,
+            macs: step.opened.macs,
         })
     }
 

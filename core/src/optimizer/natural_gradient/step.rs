@@ -3,19 +3,14 @@
 use super::NaturalState;
 use crate::krylov::Solve;
 use crate::optimizer::Outcome;
-use crate::optimizer::objective::{DiagonalPass, GradientPass, Inspection, LossPass};
+use crate::optimizer::objective::LossPass;
+use crate::optimizer::opening::{Opened, Opening};
 use crate::scalar::Scalar;
 
 /// What a step is about to do next.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase<T> {
-    Gradient,
-    InspectMetric(Inspection<T>),
-    InspectHoldout(Inspection<T>),
-    /// diag(F), part by part.
-    FisherDiagonal(DiagonalPass),
-    /// (1/B) Σ gᵦ∘gᵦ, part by part.
-    Squares(DiagonalPass),
+    Open(Opening<T>),
     Solve,
     /// An iterate that was kept, as a trial point, on the way back from the last one.
     Place,
@@ -28,8 +23,8 @@ pub(super) enum Phase<T> {
     /// θ + αd into the vector that is free by now.
     Candidate,
     Trial(LossPass<T>),
-    HoldoutBefore(LossPass<T>),
-    HoldoutAfter(LossPass<T>),
+    /// The held-out batch judges the trial point.
+    HeldOut(LossPass<T>),
     Ready(Outcome),
 }
 
@@ -48,16 +43,11 @@ pub struct NaturalStep<T, C> {
     pub(super) phase: Phase<T>,
     /// The state that the step starts from.
     pub(in crate::optimizer) state: NaturalState<T>,
-    pub(in crate::optimizer) gradient: GradientPass<T>,
-    pub(in crate::optimizer) metric_total: T,
-    pub(in crate::optimizer) holdout_total: T,
-    pub(in crate::optimizer) holdout_loss: Option<T>,
+    pub(in crate::optimizer) opened: Opened<T>,
     pub(in crate::optimizer) fisher_mean: T,
     pub(in crate::optimizer) damping: T,
     pub(in crate::optimizer) next_damping: T,
     pub(in crate::optimizer) attempts: u16,
-    /// The tiles of the metric whose activations are kept.
-    pub(in crate::optimizer) kept: usize,
     /// Whether the solver has begun to write.
     pub(in crate::optimizer) solving: bool,
     pub(in crate::optimizer) solve: Solve<T>,
@@ -76,7 +66,6 @@ pub struct NaturalStep<T, C> {
     pub(in crate::optimizer) tries: u16,
     pub(in crate::optimizer) trial_loss: Option<T>,
     pub(in crate::optimizer) ratio: Option<T>,
-    pub(in crate::optimizer) macs: u64,
 }
 
 impl<T: Scalar, C> NaturalStep<T, C> {
@@ -88,17 +77,13 @@ impl<T: Scalar, C> NaturalStep<T, C> {
     /// A step before its first slice.
     pub(super) fn new(solver: C, state: NaturalState<T>) -> Self {
         Self {
-            phase: Phase::Gradient,
+            phase: Phase::Open(Opening::Gradient),
             state,
-            gradient: GradientPass::new(),
-            metric_total: T::ZERO,
-            holdout_total: T::ZERO,
-            holdout_loss: None,
+            opened: Opened::new(),
             fisher_mean: T::ONE,
             damping: state.damping,
             next_damping: state.damping,
             attempts: 1,
-            kept: 0,
             solving: false,
             solve: Solve::NONE,
             solver,
@@ -114,7 +99,6 @@ impl<T: Scalar, C> NaturalStep<T, C> {
             tries: 0,
             trial_loss: None,
             ratio: None,
-            macs: 0,
         }
     }
 }

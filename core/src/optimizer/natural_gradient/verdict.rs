@@ -49,7 +49,7 @@ where
 
     /// Judges the trial point θ + αd, whose loss is `loss`.
     pub(super) fn judge(&self, step: &mut NaturalStep<T, S::State>, loss: T, l2: T) -> Progress<T> {
-        let before = step.gradient.loss;
+        let before = step.opened.gradient.loss;
         let actual = loss - before;
         let linear = step.rate * step.slope;
         let predicted = self.predicted(step, l2);
@@ -126,11 +126,8 @@ where
                 step.state.steps.checked_rem(every) == Some(0)
             }
         };
-        step.phase = if due && step.holdout_total > T::ZERO {
-            match step.holdout_loss {
-                None => Phase::HoldoutBefore(LossPass::new()),
-                Some(_) => Phase::HoldoutAfter(LossPass::new()),
-            }
+        step.phase = if due && step.opened.holds_out() {
+            Phase::HeldOut(LossPass::new())
         } else {
             Phase::Ready(Outcome::Accepted)
         };
@@ -140,8 +137,7 @@ where
     pub(super) fn judge_held_out(
         &self,
         step: &mut NaturalStep<T, S::State>,
-        before: T,
-        after: T,
+        [before, after]: [T; 2],
         l2: T,
     ) {
         match self.held_out {
