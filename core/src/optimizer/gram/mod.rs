@@ -46,14 +46,14 @@ use super::{
 };
 use crate::damping::{Damping, DampingPolicy, Ratio};
 use crate::data::{Batch, Labels, Metric};
-use crate::dense::{self, Pivot, block};
+use crate::dense::Pivot;
 use crate::error::Error;
 use crate::kernels;
 use crate::krylov::Status;
 use crate::line_search::Trust;
 use crate::mlp::{Tile, tiles};
 use crate::plan::{DualStorage, Model, Pass, Storage, Weights};
-use crate::scalar::{ROOT_MACS, Scalar};
+use crate::scalar::Scalar;
 use crate::workspace::{Arena, ShapeError};
 
 /// Natural gradient by the Gram matrix of at most `B` examples, with the damping metric `D`
@@ -445,27 +445,11 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 };
             }
             Phase::Pair(example, other) => {
-                let (mut at, mut spent) = ((*example, *other), 0_u64);
                 let room = Self::SLICE.pieces(model, TILE) as u64;
-                let of_pair = model.pair_macs();
-                while at.0 < examples {
-                    let left = room.saturating_sub(spent);
-                    let most = left.checked_div(of_pair).unwrap_or(0);
-                    if spent > 0 && most == 0 {
-                        break;
-                    }
-                    let most = usize::try_from(most).unwrap_or(usize::MAX);
-                    let (pairs, macs) = system.pairs(at.0, at.1, most);
-                    spent = spent.saturating_add(macs);
-                    at = if at.1.saturating_add(pairs) > at.0 {
-                        (at.0.saturating_add(1), 0)
-                    } else {
-                        (at.0, at.1.saturating_add(pairs))
-                    };
-                }
+                let (next, spent) = system.form((*example, *other), examples, room);
                 step.spend(spent);
-                step.phase = if at.0 < examples {
-                    Phase::Pair(at.0, at.1)
+                step.phase = if next.0 < examples {
+                    Phase::Pair(next.0, next.1)
                 } else {
                     // ε above 0: a network that no parameter moves has a Gram matrix of zeros.
                     let unit = system.mean_diagonal(order).larger(T::EPSILON);
@@ -474,34 +458,16 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 };
             }
             Phase::Factor(row, column) => {
-                let (mut at, mut spent) = ((*row, *column), 0_u64);
                 let room = Self::SLICE.pieces(model, TILE) as u64;
-                let mut pivot = Pivot::Positive;
-                while pivot == Pivot::Positive && at.0 < order {
-                    let behind = at.1.saturating_add(dense::BLOCK);
-                    let whole = spent.saturating_add(dense::block_macs(at.1) as u64);
-                    if T::REGISTERS && behind <= at.0 && whole <= room {
-                        system.factor_block(at.0, at.1);
-                        (at.1, spent) = (behind, whole);
-                        continue;
-                    }
-                    // The pivot is a root.
-                    let root = if at.0 == at.1 { ROOT_MACS } else { 0 };
-                    let cost = at.1.saturating_add(1) as u64;
-                    if spent > 0 && spent.saturating_add(cost).saturating_add(root as u64) > room {
-                        break;
-                    }
-                    pivot = system.factor_entry(at.0, at.1, step.absolute);
-                    spent = spent.saturating_add(cost);
-                    at = after(at);
-                }
+                let (pivot, next, spent) =
+                    system.factorise((*row, *column), order, step.absolute, room);
                 step.spend(spent);
                 if pivot == Pivot::NotPositive {
                     step.solve.status = Status::NonPositiveCurvature;
                     step.carries = false;
                     self.fail(step);
-                } else if at.0 < order {
-                    step.phase = Phase::Factor(at.0, at.1);
+                } else if next.0 < order {
+                    step.phase = Phase::Factor(next.0, next.1);
                 } else {
                     step.phase = Self::right_hand_side();
                 }
@@ -543,18 +509,10 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 step.phase = further(index).map_or(Phase::Solve(0), Phase::Project);
             }
             Phase::Solve(first) => {
-                let rows = order.saturating_mul(2);
                 let room = Self::SLICE.pieces(model, TILE);
-                let end = block(*first, rows, room, order.saturating_add(1));
-                let mut spent = 0_usize;
-                for row in *first..end {
-                    // L from the top, and then its transpose from the bottom.
-                    let length = row.min(rows.saturating_sub(row).saturating_sub(1));
-                    spent = spent.saturating_add(length).saturating_add(1);
-                    system.solve_row(order, row);
-                }
-                step.spend(spent as u64);
-                step.phase = if end < rows {
+                let (end, spent) = system.solve(*first, order, room);
+                step.spend(spent);
+                step.phase = if end < order.saturating_mul(2) {
                     Phase::Solve(end)
                 } else {
                     Phase::Solved
@@ -710,14 +668,5 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }),
             macs: step.macs,
         })
-    }
-}
-
-/// The entry of a lower half after another, row by row.
-fn after((row, column): (usize, usize)) -> (usize, usize) {
-    if column < row {
-        (row, column.saturating_add(1))
-    } else {
-        (row.saturating_add(1), 0)
     }
 }

@@ -1,13 +1,12 @@
 //! The system in output space: what is kept of every example, the Gram matrix, its factor and its solution.
 
 mod factors;
+mod matrix;
 mod rows;
 
-use self::rows::{
-    add_products, along, combined, keep, matrices, matrices_mut, of_tile, of_units, restore, row_of,
-};
+use self::rows::{along, combined, keep, matrices, matrices_mut, of_tile, restore, row_of};
 use crate::data::Batch;
-use crate::dense::{self, Pivot, Rows};
+use crate::dense::{self, Rows};
 use crate::kernels;
 use crate::mlp::{Parameters, Tile};
 use crate::plan::{DualStorage, Model};
@@ -53,9 +52,6 @@ pub(super) enum RowVector {
     /// y.
     Solution,
 }
-
-/// The pairs of examples that are worked on at once, where a slice has room for them.
-const BLOCK: usize = 16;
 
 impl<'v, T: Scalar> System<'v, T> {
     /// Of a step after `steps` others: it writes its factors over those before the last ones, so that the last ones
@@ -258,90 +254,5 @@ impl<'v, T: Scalar> System<'v, T> {
             rows,
             out,
         );
-    }
-
-    /// The entries of the Gram matrix of an example and of `other` ≤ `example` with those behind it, at most `most` and
-    /// `BLOCK` of them: Σₗ (1 + aₗ·aₗ′)(δₗ·δₗ′), layer after layer, of what is kept. How many pairs, and their
-    /// multiply-accumulates.
-    pub(super) fn pairs(&mut self, example: usize, other: usize, most: usize) -> (usize, u64) {
-        let outputs = self.model.dim_out();
-        let left = example.saturating_add(1).saturating_sub(other);
-        let count = most.min(left).clamp(1, BLOCK);
-        let inputs = matrices(self.inputs, self.model.trained_widths(), self.examples);
-        let seeds = of_units(&self.model, self.seeds, self.examples);
-        let mut entries = 0_usize;
-        for (layer, ((fan_in, inputs), (fan_out, seeds))) in inputs.zip(seeds).enumerate() {
-            let mut along = [[T::ONE]; BLOCK];
-            let along = along.get_mut(..count).unwrap_or(&mut []);
-            add_products(inputs, fan_in, example, other, along);
-            for column in 0..outputs {
-                let row = example.saturating_mul(outputs).saturating_add(column);
-                let first = other.saturating_mul(outputs);
-                // Of an example with itself the lower half.
-                let left = row.saturating_add(1).saturating_sub(first);
-                let len = count.saturating_mul(outputs).min(left);
-                // y is not there before the system is solved.
-                let products = self.solution.get_mut(..len).unwrap_or(&mut []);
-                kernels::fill(T::ZERO, products);
-                add_products(seeds, fan_out, row, first, products.as_chunks_mut().0);
-                let start = Rows::packed_len(row).saturating_add(first);
-                let end = start.saturating_add(len);
-                let mut gram = self.gram.get_mut(start..end).unwrap_or(&mut []);
-                let mut products = &*products;
-                for &[along] in &*along {
-                    let len = outputs.min(products.len());
-                    let (Some((of_pair, rest)), Some((entries, others))) = (
-                        products.split_at_checked(len),
-                        core::mem::take(&mut gram).split_at_mut_checked(len),
-                    ) else {
-                        break;
-                    };
-                    (products, gram) = (rest, others);
-                    let pairs = entries.iter_mut().zip(of_pair);
-                    if layer == 0 {
-                        pairs.for_each(|(entry, &product)| *entry = along * product);
-                    } else {
-                        pairs.for_each(|(entry, &product)| *entry += along * product);
-                    }
-                }
-                if layer == 0 {
-                    entries = entries.saturating_add(len);
-                }
-            }
-        }
-        let inputs = count.saturating_mul(self.model.trained_inputs());
-        let units = entries.saturating_mul(self.model.trained_units());
-        (count, inputs.saturating_add(units) as u64)
-    }
-
-    /// The mean of the diagonal of the Gram matrix of so many examples, each counted in full.
-    pub(super) fn mean_diagonal(&self, order: usize) -> T {
-        let mut sum = T::ZERO;
-        for row in 0..order {
-            let place = Rows::packed_len(row).saturating_add(row);
-            sum += self.gram.get(place).copied().unwrap_or(T::ZERO);
-        }
-        sum / T::of_count(self.model.dim_out())
-    }
-
-    /// An entry of the factor of the Gram matrix + λI.
-    pub(super) fn factor_entry(&mut self, row: usize, column: usize, damping: T) -> Pivot {
-        if row == column {
-            let place = Rows::packed_len(row).saturating_add(row);
-            if let Some(entry) = self.gram.get_mut(place) {
-                *entry += damping;
-            }
-        }
-        dense::factor_entry(self.gram, Rows::Packed, row, column)
-    }
-
-    /// [`dense::BLOCK`] of them in front of the diagonal.
-    pub(super) fn factor_block(&mut self, row: usize, column: usize) {
-        dense::factor_block(self.gram, Rows::Packed, row, column);
-    }
-
-    /// A row of y, of which there are twice the order.
-    pub(super) fn solve_row(&mut self, order: usize, row: usize) {
-        dense::solve_row(self.gram, Rows::Packed, order, self.solution, row);
     }
 }
