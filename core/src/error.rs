@@ -18,7 +18,7 @@ pub enum Error {
     Data(DataError),
     /// A setting is out of its range; the sentence says which.
     Setting(&'static str),
-    /// The parameters are not finite, or the loss or its gradient overflows at them.
+    /// The parameters are not finite, or a loss, a gradient, an output or a product overflows at them.
     NonFinite,
     /// The update is not finite.
     NonFiniteUpdate,
@@ -37,7 +37,9 @@ impl fmt::Display for Error {
             Self::Shape(error) => error.fmt(f),
             Self::Data(error) => error.fmt(f),
             Self::Setting(sentence) => f.write_str(sentence),
-            Self::NonFinite => f.write_str("the loss or its gradient is not finite"),
+            Self::NonFinite => {
+                f.write_str("the parameters, or a number computed at them, are not finite")
+            }
             Self::NonFiniteUpdate => f.write_str("the update is not finite"),
             Self::Busy => f.write_str("a step is under way: finish or abandon it first"),
             Self::Idle => f.write_str("no step is under way"),

@@ -257,6 +257,13 @@ pub(crate) fn axpy<T: Scalar>(a: T, x: &[T], y: &mut [T]) {
     }
 }
 
+/// z += a (x − y).
+pub(crate) fn pull<T: Scalar>(a: T, x: &[T], y: &[T], z: &mut [T]) {
+    for ((z, &x), &y) in z.iter_mut().zip(x).zip(y) {
+        *z += a * (x - y);
+    }
+}
+
 /// y = x + a y.
 pub(crate) fn xpay<T: Scalar>(x: &[T], a: T, y: &mut [T]) {
     for (y, &x) in y.iter_mut().zip(x) {

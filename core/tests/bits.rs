@@ -405,7 +405,7 @@ case!(
     natural_checkpoints_warm_start,
     f32,
     Tik<Jacobi, Cg<4>>,
-    [0x6b61_7f72, 0x5929_2032],
+    [0xb35d_2f71, 0xe728_fee9],
     Data::new(5, Activation::Relu, Likelihood::Categorical).weighted(),
     with(|it: &mut Self::M| {
         it.warm_start = 0.95;
@@ -441,7 +441,7 @@ case!(
     natural_anchored,
     f32,
     Tik<Jacobi>,
-    [0xe7b8_78e8, 0x5e78_dc0a],
+    [0xe555_1f60, 0x92a8_488e],
     Data::new(5, Activation::Identity, Likelihood::Gaussian).anchored(),
     with(|it: &mut Self::M| {
         it.damping = Damping {
@@ -543,7 +543,7 @@ case!(
     hessian_free_structural,
     f32,
     StructuralHessianFree<f32>,
-    [0x69f9_889d, 0x11ac_3aed],
+    [0xf8d6_06e6, 0x1ce6_de21],
     Data::new(6, Activation::Logistic, Likelihood::Bernoulli),
     StructuralHessianFree::hessian_free(2.0)
 );
@@ -733,7 +733,7 @@ case!(
     krylov_descent_anchored_in_f64,
     f64,
     KrylovDescent<f64, 2, Martens>,
-    [0x8c2b_f62a, 0x3436_1a6f],
+    [0x7c26_351e, 0x9c86_ccc1],
     Data::new(5, Activation::Logistic, Likelihood::Bernoulli).anchored(),
     KrylovDescent::default(),
     fn metric(_: &Data<f64>) -> Metric<'_, f64> {

@@ -61,6 +61,7 @@ pub struct Ring<T, const DIM_IN: usize, Y, const N: usize> {
 impl<T: Scalar, const DIM_IN: usize, Y: Target<T>, const N: usize> Ring<T, DIM_IN, Y, N> {
     /// The ring without a sample.
     pub const fn new() -> Self {
+        const { assert!(N > 0, "a ring holds at least one sample") };
         Self {
             inputs: Vec::new(),
             targets: Vec::new(),

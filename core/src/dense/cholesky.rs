@@ -18,8 +18,9 @@ pub enum Pivot {
 pub enum Rows {
     /// Rows of that many entries, the order of the matrix.
     Square(usize),
-    /// The lower half alone: row i has i + 1 entries. [`Rows::packed_len`] of them in all.
-    Packed,
+    /// The lower half alone: row i has i + 1 entries, [`Rows::packed_len`] of them in all. The order of the matrix, of
+    /// which rows that are zero but for their diagonal may be left out.
+    Packed(usize),
 }
 
 impl Rows {
@@ -32,7 +33,14 @@ impl Rows {
     const fn start(self, row: usize) -> usize {
         match self {
             Self::Square(order) => row.saturating_mul(order),
-            Self::Packed => Self::packed_len(row),
+            Self::Packed(_) => Self::packed_len(row),
+        }
+    }
+
+    /// The order of the matrix.
+    const fn order(self) -> usize {
+        match self {
+            Self::Square(order) | Self::Packed(order) => order,
         }
     }
 
@@ -47,8 +55,9 @@ impl Rows {
 /// Entry `column` ≤ `row` of row `row` of the factor L of A = L Lᵀ, in the place of that of A; the rows above it
 /// are factored, and so is what is left of it. The upper half is not written either.
 ///
-/// lᵢⱼ = (aᵢⱼ − Σₖ lᵢₖlⱼₖ) / lⱼⱼ, and lᵢᵢ² = aᵢᵢ − Σₖ lᵢₖ², which has to be above (i + 1) ε aᵢᵢ: what is
-/// left below that is the rounding of the sum.
+/// lᵢⱼ = (aᵢⱼ − Σₖ lᵢₖlⱼₖ) / lⱼⱼ, and lᵢᵢ² = aᵢᵢ − Σₖ lᵢₖ², which has to be above n ε aᵢᵢ: what is left
+/// below that is the rounding of a sum of n terms. A bound that grew from row to row would depend on where an example
+/// lies.
 ///
 /// Cost: j multiplications and a division, or a root. Reference: Golub & Van Loan, 4.2.
 pub fn factor_entry<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column: usize) -> Pivot {
@@ -66,7 +75,7 @@ pub fn factor_entry<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column:
         return Pivot::Positive;
     }
     let left = less_products(*entry, factored, factored);
-    let rounding = T::of_count(row.saturating_add(1)) * T::EPSILON * *entry;
+    let rounding = T::of_count(rows.order()) * T::EPSILON * *entry;
     // An infinite entry is below its own rounding, and so is NaN.
     if left > rounding {
         *entry = left.root();

@@ -44,14 +44,14 @@ fn the_upper_half_is_neither_read_nor_written_by_a_factor() {
 fn lower_half(order: usize, rows: Rows) -> Vec<f32> {
     let len = match rows {
         Rows::Square(order) => order * order,
-        Rows::Packed => Rows::packed_len(order),
+        Rows::Packed(_) => Rows::packed_len(order),
     };
     let mut matrix = vec![f32::NAN; len];
     for row in 0..order {
         for column in 0..=row {
             let start = match rows {
                 Rows::Square(order) => row * order,
-                Rows::Packed => Rows::packed_len(row),
+                Rows::Packed(_) => Rows::packed_len(row),
             };
             let distance = f32::of_count(row - column);
             let diagonal = if row == column { 1.0 } else { 0.0 };
@@ -64,7 +64,7 @@ fn lower_half(order: usize, rows: Rows) -> Vec<f32> {
 #[test]
 fn a_block_of_a_factor_has_the_bits_of_its_entries() {
     for order in 1..20 {
-        for rows in [Rows::Square(order), Rows::Packed] {
+        for rows in [Rows::Square(order), Rows::Packed(order)] {
             let mut by_entries = lower_half(order, rows);
             let mut by_blocks = by_entries.clone();
             for row in 0..order {

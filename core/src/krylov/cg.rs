@@ -65,9 +65,10 @@ pub struct State<T> {
     /// The largest pᵀAp/γ so far.
     steepest: T,
     history: History<T>,
-    /// The next iteration to keep, and the number of kept ones.
+    /// The next iteration to keep, the last that was kept, and the number of kept ones.
     next_checkpoint: T,
-    checkpoints: usize,
+    last_checkpoint: u16,
+    checkpoints: u16,
 }
 
 impl<T: Scalar> State<T> {
@@ -82,6 +83,11 @@ impl<T: Scalar> State<T> {
             phi: self.phi,
             residual,
         }
+    }
+
+    /// 1 where the newest checkpoint is x itself, since curvature has ended the solve right behind it.
+    fn copies(&self) -> usize {
+        usize::from(self.checkpoints > 0 && self.last_checkpoint == self.count)
     }
 
     fn finish(&mut self, status: Status) -> Advance<T> {
@@ -166,6 +172,7 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
             steepest: T::ZERO,
             history: History::new(),
             next_checkpoint: T::of(FIRST_CHECKPOINT),
+            last_checkpoint: 0,
             checkpoints: 0,
         }
     }
@@ -236,27 +243,28 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
                 state.gamma_before = state.gamma;
                 state.gamma = add_product(system.preconditioner, r, q);
                 state.history.keep(state.count, state.phi);
-                if CHECKPOINTS > 0 && T::of_int(i32::from(state.count)) >= state.next_checkpoint {
-                    state.phase = Phase::Checkpoint;
-                    return Advance::Iterated(state.iteration());
-                }
                 if let Some(status) = state.ended(stop) {
                     return state.finish(status);
                 }
-                state.phase = Phase::Direction;
+                let due = T::of_int(i32::from(state.count)) >= state.next_checkpoint;
+                state.phase = if CHECKPOINTS > 0 && due {
+                    Phase::Checkpoint
+                } else {
+                    Phase::Direction
+                };
                 if state.count > 0 {
                     return Advance::Iterated(state.iteration());
                 }
             }
             Phase::Checkpoint => {
-                let slot = state.checkpoints.checked_rem(CHECKPOINTS).unwrap_or(0);
+                let slot = usize::from(state.checkpoints)
+                    .checked_rem(CHECKPOINTS)
+                    .unwrap_or(0);
                 kernels::copy(x, Vectors::slot(kept, n, slot));
                 state.checkpoints = state.checkpoints.saturating_add(1);
+                state.last_checkpoint = state.count;
                 while state.next_checkpoint <= T::of_int(i32::from(state.count)) {
                     state.next_checkpoint *= T::of(CHECKPOINT_GROWTH);
-                }
-                if let Some(status) = state.ended(stop) {
-                    return state.finish(status);
                 }
                 state.phase = Phase::Direction;
             }
@@ -322,7 +330,8 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
     }
 
     fn iterates(state: &State<T>) -> usize {
-        state.checkpoints.min(CHECKPOINTS).saturating_add(1)
+        let kept = usize::from(state.checkpoints).min(CHECKPOINTS);
+        kept.saturating_sub(state.copies()).saturating_add(1)
     }
 
     fn iterate<'m>(
@@ -335,9 +344,10 @@ impl<T: Scalar, const CHECKPOINTS: usize> Solver<T> for Cg<CHECKPOINTS> {
         let kept = match age.checked_sub(1) {
             None => x,
             Some(behind) => {
-                let newest = state.checkpoints.saturating_sub(1);
+                let newest = usize::from(state.checkpoints).saturating_sub(1);
                 let slot = newest
                     .saturating_sub(behind)
+                    .saturating_sub(state.copies())
                     .checked_rem(CHECKPOINTS)
                     .unwrap_or(0);
                 Vectors::slot(kept, n, slot)

@@ -186,7 +186,7 @@ pub trait Solver<T: Scalar> {
         memory: &mut [T],
     ) -> Advance<T>;
 
-    /// The number of iterates that are kept: the last, and the checkpoints behind it.
+    /// The number of iterates that are kept: the last, and the checkpoints behind it, none of which is the last itself.
     fn iterates(state: &Self::State) -> usize;
 
     /// After the end: iterate `age` (0 the last, then the checkpoints, newest first) of length `n`, and

@@ -79,7 +79,8 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     /// Logits z of every example: `out` is `[batch × dim_out]`.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Data`] for an input that is not finite.
+    /// [`Error::Shape`], [`Error::Data`] for an input that is not finite; [`Error::NonFinite`] where a result leaves the
+    /// range of the numbers: what is in `out` is not to be used then.
     ///
     /// Cost: [`Pass::Outputs`] per example.
     pub fn outputs<'i>(
@@ -116,21 +117,21 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         let tiles = self.admit_inputs(batch, Pass::Outputs)?;
         exact("the output slice", self.outputs_len(batch), out.len())?;
         let mut tile = Tile::carve(&model, Pass::Outputs, self.scratch);
-        let mut rest = out;
+        let mut rest = &mut *out;
         for index in 0..tiles {
             tile.load(&model, batch, index, T::ONE);
             tile.forward(&model, params);
             finish(&mut tile, &model);
             rest = gather(tile.logits(&model), tile.lanes(), rest);
         }
-        Ok(())
+        finite(out)
     }
 
     /// The mean loss Σ wᵦ ℓ(zᵦ, tᵦ) / Σ wᵦ.
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::Data`] for an empty batch, missing targets, or a number that is not finite
-    /// or does not fit the likelihood.
+    /// or does not fit the likelihood; [`Error::NonFinite`] for a result that is not finite.
     ///
     /// Cost: [`Pass::Loss`] per example.
     pub fn loss(&mut self, batch: &Batch<'_, T>) -> Result<T, Error> {
@@ -143,6 +144,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
             tile.forward(&model, params);
             tile.add_loss(&model, &mut loss);
         }
+        finite(&[loss])?;
         Ok(loss)
     }
 
@@ -170,6 +172,8 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
                 &mut loss,
             );
         }
+        finite(&[loss])?;
+        finite(out)?;
         Ok(loss)
     }
 
@@ -191,14 +195,14 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         let tiles = self.admit_inputs(&batch, Pass::Jvp)?;
         exact("the output slice", self.outputs_len(&batch), out.len())?;
         let mut tile = Tile::<T, TILE>::carve(&model, Pass::Jvp, self.scratch);
-        let mut rest = out;
+        let mut rest = &mut *out;
         for index in 0..tiles {
             tile.load(&model, &batch, index, T::ONE);
             tile.forward(&model, params);
             tile.forward_tangent(&model, params, direction);
             rest = gather(tile.logit_tangents(&model), tile.lanes(), rest);
         }
-        Ok(())
+        finite(out)
     }
 
     /// `Jᵀu` of the logits, summed over the examples: `u` is `[batch × dim_out]`, `out` is `[P]`.
@@ -230,7 +234,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
             tile.seed_with(&model, u, index);
             tile.backward(&model, params, out);
         }
-        Ok(())
+        finite(out)
     }
 
     /// The product `Hv` with the Hessian of the mean loss: `direction` and `out` are `[P]`. Returns vᵀHv.
@@ -258,6 +262,8 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
             tile.forward_tangent(&model, params, direction);
             tile.backward_tangent(&model, params, direction, T::ZERO, out, &mut quad);
         }
+        finite(&[quad])?;
+        finite(out)?;
         Ok(quad)
     }
 
@@ -321,6 +327,15 @@ pub(crate) fn gradient_tile<T: Scalar, const TILE: usize>(
 pub(crate) const fn tiles<const TILE: usize>(examples: usize) -> usize {
     const { assert!(TILE > 0, "a tile holds at least one example") };
     examples.div_ceil(TILE)
+}
+
+/// Demands that a pass has not left the range of the numbers.
+fn finite<T: Scalar>(results: &[T]) -> Result<(), Error> {
+    if kernels::all_finite(results) {
+        Ok(())
+    } else {
+        Err(Error::NonFinite)
+    }
 }
 
 /// Rows of lanes to examples of values; returns what is left of `out`.

@@ -83,6 +83,11 @@ impl<T: Scalar> Method<T> for Adam<T> {
                 "the epsilon of Adam must be positive and finite",
             ));
         }
+        if !((self.rate + self.rate) / self.epsilon).is_finite() {
+            return Err(Error::Setting(
+                "the rate of Adam divided by its epsilon must be finite",
+            ));
+        }
         Ok(())
     }
 

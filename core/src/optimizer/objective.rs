@@ -53,9 +53,10 @@ impl<T: Scalar> L2<'_, T> {
         if self.strength == T::ZERO {
             return;
         }
-        kernels::axpy(self.strength, params, gradient);
-        if let Anchor::At(anchor) = self.anchor {
-            kernels::axpy(-self.strength, anchor, gradient);
+        match self.anchor {
+            Anchor::Zero => kernels::axpy(self.strength, params, gradient),
+            // Not one after the other: near θ₀ both are far larger than what they leave.
+            Anchor::At(anchor) => kernels::pull(self.strength, params, anchor, gradient),
         }
     }
 
@@ -124,8 +125,8 @@ impl<T: Scalar> Inspection<T> {
     }
 }
 
-/// The multiplications per parameter of its dearest update of vectors: three for the L2 term, and one for |g|.
-pub(crate) const GRADIENT_MACS: usize = 4;
+/// The multiplications per parameter of its dearest update of vectors: two for the L2 term, and one for |g|.
+pub(crate) const GRADIENT_MACS: usize = 3;
 
 /// Inspection of the gradient batch, loss and gradient: how every method begins.
 #[derive(Clone, Copy, Debug)]

@@ -150,7 +150,10 @@ fn sentences_of_errors() {
             "the weight of example 1 is negative or not finite",
         ),
         (Error::Setting("a sentence"), "a sentence"),
-        (Error::NonFinite, "the loss or its gradient is not finite"),
+        (
+            Error::NonFinite,
+            "the parameters, or a number computed at them, are not finite",
+        ),
         (Error::NonFiniteUpdate, "the update is not finite"),
         (
             Error::Busy,

@@ -1,7 +1,7 @@
 //! The course of a solve: its rules of stopping, the value of the model, starts and checkpoints.
 
 use natgrad::krylov::{Advance, Cg, Solver, Start, Status, Stop, System, solve};
-use natgrad::operator::{Diagonal, Identity};
+use natgrad::operator::{Diagonal, Identity, LinearOperator};
 
 use super::{Dense, cold, hard, limit, observe, ramp, run, true_residual};
 
@@ -159,7 +159,7 @@ fn checkpoints_are_the_iterates_of_their_count() {
         assert_eq!((end.status, end.last.count), (Status::Limit, iterations));
         let mut kept: Vec<u16> = KEPT
             .into_iter()
-            .filter(|&k| k <= iterations)
+            .filter(|&k| k < iterations)
             .rev()
             .take(3)
             .collect();
@@ -179,6 +179,55 @@ fn checkpoints_are_the_iterates_of_their_count() {
         }
         // Older than what is kept: nothing sensible, but no panic.
         <Cg<3> as Solver<f32>>::iterate(&state, &mut memory, 30, 99);
+    }
+}
+
+/// Positive definite for so many products.
+struct Expiring {
+    a: Dense<30>,
+    products: u16,
+}
+
+impl LinearOperator<f32> for Expiring {
+    fn dim(&self) -> usize {
+        self.a.dim()
+    }
+
+    fn parts(&self) -> usize {
+        self.a.parts()
+    }
+
+    fn apply_part(&mut self, part: usize, v: &[f32], out: &mut [f32], quad: &mut f32) {
+        self.a.apply_part(part, v, out, quad);
+        if part + 1 == self.parts() {
+            if self.products == 0 {
+                *quad = -1.0;
+            }
+            self.products = self.products.saturating_sub(1);
+        }
+    }
+}
+
+#[test]
+fn an_iterate_that_is_the_last_is_kept_once() {
+    let b = ramp::<30>();
+    for (products, kept) in [(4, [4, 0]), (5, [5, 0]), (6, [6, 5]), (7, [7, 5])] {
+        let mut a = Expiring {
+            a: hard::<30>(),
+            products,
+        };
+        let (_, end, state, mut memory) = observe::<Cg<3>>(&mut a, &b, &limit(40));
+        assert_eq!(
+            (end.status, end.last.count),
+            (Status::NonPositiveCurvature, products)
+        );
+        let counts: Vec<u16> = kept.into_iter().filter(|&count| count > 0).collect();
+        assert_eq!(<Cg<3> as Solver<f32>>::iterates(&state), counts.len());
+        for (age, &count) in counts.iter().enumerate() {
+            let (_, expected) = cold(&mut hard::<30>(), &b, &limit(count));
+            let (x, _) = <Cg<3> as Solver<f32>>::iterate(&state, &mut memory, 30, age);
+            assert_eq!(x, expected, "age {age} after {products}");
+        }
     }
 }
 

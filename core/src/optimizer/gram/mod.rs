@@ -163,7 +163,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Default, I: Inverse> Default
 pub struct GramState<T> {
     /// λ of the next step, relative.
     pub damping: T,
-    /// The steps taken.
+    /// The steps taken, modulo 2³².
     pub steps: u32,
 }
 
@@ -459,8 +459,9 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             Phase::Factor(row, column) => {
                 let room = Self::SLICE.pieces(model, TILE) as u64;
+                let orders = [order, step.loaded];
                 let (pivot, next, spent) =
-                    system.factorise((*row, *column), order, step.absolute, room);
+                    system.factorise((*row, *column), orders, step.absolute, room);
                 step.spend(spent);
                 if pivot == Pivot::NotPositive {
                     step.solve.status = Status::NonPositiveCurvature;
@@ -642,7 +643,11 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             ..
         } = Self::carve(vectors, params.len());
         if outcome == Outcome::Accepted {
-            if !kernels::all_finite(trial) {
+            let mut finite = true;
+            for (&t, &p) in trial.iter().zip(&*params) {
+                finite &= t.is_finite() & (t - p).is_finite();
+            }
+            if !finite {
                 return Err(Error::NonFiniteUpdate);
             }
             for ((d, &t), &p) in last.iter_mut().zip(&*trial).zip(&*params) {
@@ -650,7 +655,8 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             kernels::copy(trial, params);
             state.damping = step.next_damping;
-            state.steps = state.steps.saturating_add(1);
+            // Not saturating: the factors change places by its parity. After 2³² steps one has no memory, like the first.
+            state.steps = state.steps.wrapping_add(1);
         }
         let solved = outcome != Outcome::Stationary;
         Ok(Report {

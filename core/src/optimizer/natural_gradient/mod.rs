@@ -482,7 +482,8 @@ where
             Phase::HeldOut(pass) => {
                 let (_, [trial, _]) = S::iterate(&step.solver, solver, n, step.chosen);
                 if let Some(losses) = step.opened.hold_out::<TILE>(pass, &mut frame, trial)? {
-                    self.judge_held_out(step, losses, l2.strength);
+                    let pulls = [l2.value(params.trained), l2.value(trial)];
+                    self.judge_held_out(step, losses, pulls, l2.strength);
                 }
             }
             Phase::Ready(_) => return Ok(Progress::Ready),

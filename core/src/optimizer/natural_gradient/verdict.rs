@@ -133,11 +133,12 @@ where
         };
     }
 
-    /// Looks at the losses of the held-out batch.
+    /// Looks at the losses of the held-out batch, and at the L2 terms, before and after.
     pub(super) fn judge_held_out(
         &self,
         step: &mut NaturalStep<T, S::State>,
         [before, after]: [T; 2],
+        [pull_before, pull_after]: [T; 2],
         l2: T,
     ) {
         match self.held_out {
@@ -145,6 +146,8 @@ where
             HeldOut::Guards => self.fail(step),
             HeldOut::Judges { .. } => {
                 if self.damping.reads_ratio().is_some() {
+                    // The model has the L2 term.
+                    let (before, after) = (before + pull_before, after + pull_after);
                     let predicted = self.predicted(step, l2);
                     let ratio = (after - before) / predicted;
                     let noise = noise(before, after);
