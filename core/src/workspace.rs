@@ -41,7 +41,7 @@ impl<T, const LEN: usize> DerefMut for Workspace<T, LEN> {
     }
 }
 
-/// A slice that does not have the length that the plan asks for.
+/// A slice that does not have the length that the plan, or the method, asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ShapeError {
@@ -57,7 +57,7 @@ impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} has length {}, but the plan asks for {}",
+            "{}: length {}, where plan and method ask for {}",
             self.what, self.found, self.expected
         )
     }

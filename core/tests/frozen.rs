@@ -107,11 +107,7 @@ fn products(model: Model<'_>, params: &[f64], v: &[f64]) -> Vec<(&'static str, V
         .unwrap()
         .with_structure(0.5));
     operator!("empirical", mlp => EmpiricalFisher::new(mlp, batch).unwrap());
-    operator!("covariance", mlp => {
-        let mut covariance = GradientCovariance::new(mlp, batch, &mut mean).unwrap();
-        covariance.prepare();
-        covariance
-    });
+    operator!("covariance", mlp => GradientCovariance::new(mlp, batch, &mut mean).unwrap());
     let mlp = Mlp::<f64, TILE>::new(model, params, &mut scratch).unwrap();
     Fisher::new(mlp, batch).unwrap().diagonal(&mut out);
     found.push(("fisher diagonal", out.clone()));

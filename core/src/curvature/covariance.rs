@@ -14,8 +14,7 @@ use super::sealed::Forward;
 
 /// The centred covariance of per-example gradients, (1/B) Σ (gᵦ − ḡ)(gᵦ − ḡ)ᵀ.
 ///
-/// ḡ is computed first ([`GradientCovariance::prepare`], in slices [`GradientCovariance::prepare_part`])
-/// and kept; the one-pass form (1/B) Σ gᵦgᵦᵀ − ḡḡᵀ loses digits in `f32` as soon as the gradients agree.
+/// ḡ is computed first and kept; the one-pass form (1/B) Σ gᵦgᵦᵀ − ḡḡᵀ loses digits in `f32` as soon as the gradients agree.
 /// One more part than tiles: the last takes ḡ times the sum of the coefficients off.
 ///
 /// Cost of a product: [`Pass::Product`] per example; memory P for ḡ. Reference: Le Roux et al. 2008
@@ -31,10 +30,11 @@ pub struct GradientCovariance<'a, T, const TILE: usize> {
 
 impl<'a, T: Scalar, const TILE: usize> GradientCovariance<'a, T, TILE> {
     /// The covariance of `mlp` over `batch`, which needs targets; `mean` `[P]` is memory for ḡ.
-    /// [`GradientCovariance::prepare`] it before the first product.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Data`].
+    ///
+    /// Cost: [`Pass::Gradient`] per example.
     pub fn new(
         mlp: Mlp<'a, T, TILE>,
         batch: Batch<'a, T>,
@@ -46,45 +46,19 @@ impl<'a, T: Scalar, const TILE: usize> GradientCovariance<'a, T, TILE> {
             mean.len(),
         )?;
         let examples = Examples::admit(mlp, batch, Labels::Needed, Pass::Product)?;
+        let (model, params, total) = (examples.model, examples.params, examples.total);
+        kernels::fill(T::ZERO, mean);
+        let mut loss = T::ZERO;
+        for tile in 0..examples.tiles::<TILE>() {
+            let (batch, scratch) = (&examples.batch, &mut *examples.scratch);
+            gradient_tile::<T, TILE>(&model, params, scratch, batch, tile, total, mean, &mut loss);
+        }
         Ok(Self {
             examples,
             mean,
             along: T::ZERO,
             sum: T::ZERO,
         })
-    }
-
-    /// Computes ḡ.
-    pub fn prepare(&mut self) {
-        for part in 0..self.examples.tiles::<TILE>() {
-            self.prepare_part(part);
-        }
-    }
-
-    /// Adds tile `part` to ḡ; part 0 starts afresh.
-    pub fn prepare_part(&mut self, part: usize) {
-        if part == 0 {
-            kernels::fill(T::ZERO, self.mean);
-        }
-        let Examples {
-            model,
-            params,
-            batch,
-            total,
-            ..
-        } = &mut self.examples;
-        let (model, params, batch, total) = (*model, *params, *batch, *total);
-        let mut loss = T::ZERO;
-        gradient_tile::<T, TILE>(
-            &model,
-            params,
-            self.examples.scratch,
-            &batch,
-            part,
-            total,
-            self.mean,
-            &mut loss,
-        );
     }
 }
 

@@ -203,7 +203,7 @@ impl<'a, T: Scalar> Batch<'a, T> {
         let values = self.inputs.values();
         let examples = self.len(model);
         exact(
-            "the inputs",
+            "the inputs, as many for each example",
             examples.saturating_mul(model.dim_in()),
             values,
         )?;

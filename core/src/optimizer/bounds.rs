@@ -22,7 +22,7 @@ pub(super) struct Bounds<T, const N: usize>(pub(super) [T; N]);
 impl<T: Scalar, const N: usize> Bounds<T, N> {
     /// Nothing is known.
     pub(super) fn unknown() -> Self {
-        Self([T::ONE / T::ZERO; N])
+        Self([T::infinity(); N])
     }
 
     /// At least what comes of the operations that gave `magnitudes` on elements that are no larger: up to four

@@ -36,8 +36,16 @@ use crate::scalar::Scalar;
 
 /// How a and b are chosen, as a type.
 pub trait Conjugation: Copy + Default + sealed::Sealed {
-    /// The most evaluations of the loss of the gradient batch.
+    /// The most evaluations of the loss of the gradient batch; 0 for the quadratic model alone.
     fn evaluations(&self) -> u16;
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// NatCG-L (our definition): by the quadratic model.
@@ -72,6 +80,15 @@ impl Conjugation for Local {
 impl Conjugation for Full {
     fn evaluations(&self) -> u16 {
         self.evaluations
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.evaluations < 3 {
+            return Err(Error::Setting(
+                "a search in a plane needs at least three evaluations",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -210,11 +227,7 @@ where
                 "natural conjugate gradient has no structural damping",
             ));
         }
-        if matches!(self.conjugation.evaluations(), 1 | 2) {
-            return Err(Error::Setting(
-                "a search in a plane needs at least three evaluations",
-            ));
-        }
+        self.conjugation.check()?;
         self.natural.check()
     }
 

@@ -53,8 +53,9 @@ pub struct Trainer<'a, T: Scalar, M: Method<T>, const TILE: usize> {
     step: Option<Underway<'a, T, M::Step>>,
 }
 
-/// The stack of a further example in a tile, in bytes: the kernels of a step keep a few scalars for each.
-const STACK_PER_LANE: usize = 64;
+/// The stack of a further example in a tile, in bytes: the kernels of a step keep a few scalars for each, more of them
+/// where a build is for size and without LTO.
+const STACK_PER_LANE: usize = 160;
 
 /// A step under way.
 #[derive(Debug)]
@@ -258,6 +259,8 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     ///
     /// # Errors
     /// As [`Trainer::step`].
+    // Where a step is inlined into its caller, its stack is in a frame that nobody counts.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn step_with(
         &mut self,
         batch: Batch<'_, T>,
@@ -342,7 +345,11 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             activations: 0,
         };
         let needed = Self::workspace_len(&model, room);
-        at_least("the workspace", needed, self.workspace.len())?;
+        at_least(
+            "the workspace with room for the examples of a step",
+            needed,
+            self.workspace.len(),
+        )?;
         for batch in [&batch, &other] {
             for example in 0..batch.len(&model) {
                 batch.check_class(&model, example)?;
@@ -390,6 +397,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     ///
     /// # Errors
     /// [`Error::Idle`]; otherwise as [`Trainer::step`], and then the step is over, and nothing has changed.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn advance(&mut self) -> Result<Progress<T>, Error> {
         let Some(Underway { step, source }) = &mut self.step else {
             return Err(Error::Idle);
@@ -439,6 +447,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     /// # Errors
     /// [`Error::Idle`]; [`Error::Unfinished`], and the step goes on; [`Error::NonFiniteUpdate`], and the step
     /// is over, and nothing has changed.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn finish(&mut self) -> Result<Report<T>, Error> {
         let Some(Underway { step, .. }) = &self.step else {
             return Err(Error::Idle);

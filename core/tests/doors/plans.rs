@@ -126,7 +126,7 @@ fn sentences_of_errors() {
     for (error, sentence) in [
         (
             Error::from(shape),
-            "the gradient has length 8, but the plan asks for 9",
+            "the gradient: length 8, where plan and method ask for 9",
         ),
         (
             Error::from(DataError::Empty),

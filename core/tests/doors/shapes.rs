@@ -36,8 +36,18 @@ fn misshapen() -> Vec<(Batch<'static, f32>, &'static str, usize, usize)> {
     let good = Batch::new(&INPUTS, &TARGETS);
     let features = "the scale and offset of the samples";
     vec![
-        (Batch::new(&INPUTS[..5], &TARGETS), "the inputs", 4, 5),
-        (Batch::new(&INPUTS[..1], &TARGETS), "the inputs", 0, 1),
+        (
+            Batch::new(&INPUTS[..5], &TARGETS),
+            "the inputs, as many for each example",
+            4,
+            5,
+        ),
+        (
+            Batch::new(&INPUTS[..1], &TARGETS),
+            "the inputs, as many for each example",
+            0,
+            1,
+        ),
         (Batch::new(&INPUTS, &TARGETS[..5]), "the targets", 6, 5),
         (Batch::new(&INPUTS[..4], &TARGETS), "the targets", 4, 6),
         (Batch::labelled(&INPUTS, &[0, 1]), "the classes", 3, 2),
@@ -149,25 +159,25 @@ fn passes() {
     let inputs = &INPUTS[..5];
     shape(
         refused(6, |mlp, out| mlp.outputs(inputs, out)),
-        "the inputs",
+        "the inputs, as many for each example",
         4,
         5,
     );
     shape(
         refused(6, |mlp, out| mlp.predict(inputs, out)),
-        "the inputs",
+        "the inputs, as many for each example",
         4,
         5,
     );
     shape(
         refused(6, |mlp, out| mlp.jvp(inputs, &[1.0; PARAMS], out)),
-        "the inputs",
+        "the inputs, as many for each example",
         4,
         5,
     );
     shape(
         refused(PARAMS, |mlp, out| mlp.vjp(inputs, &TARGETS, out)),
-        "the inputs",
+        "the inputs, as many for each example",
         4,
         5,
     );

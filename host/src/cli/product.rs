@@ -213,7 +213,6 @@ fn compute<T: Scalar + Float + Send + Sync>(
         Kind::Covariance => {
             let mut mean = vec![T::ZERO; model.params()];
             let mut operator = GradientCovariance::new(mlp, batch, &mut mean).map_err(refused)?;
-            operator.prepare();
             operator.apply(&vector()?, &mut result);
         }
     }

@@ -224,7 +224,6 @@ impl<'c, T: Scalar> Subject<'c, T> {
                 Curvature::Covariance => {
                     let covariance = GradientCovariance::new(mlp, self.batch(), &mut mean);
                     let mut covariance = covariance.expect("a covariance");
-                    covariance.prepare();
                     body(&mut covariance)
                 }
             }

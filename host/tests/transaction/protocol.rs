@@ -424,7 +424,7 @@ fn a_batch_above_the_capacity_is_refused() {
             });
         }
     }
-    let what = "the examples of a system in output space";
+    let what = "the examples of a system in output space, at most B";
     check(Gram::<f32, 4>::default(), Metric::Same, what);
     let any = Gram::<f32, 4, Tikhonov, Plain, Woodbury>::default();
     check(any, Metric::Leading(5), what);
@@ -471,7 +471,7 @@ fn begin_asks_for_room_and_step_does_not() {
                 let begun = trainer.begin(world.batch(), metric);
                 if length < enough {
                     let refused = Error::Shape(ShapeError {
-                        what: "the workspace",
+                        what: "the workspace with room for the examples of a step",
                         expected: enough,
                         found: length,
                     });

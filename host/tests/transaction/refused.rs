@@ -243,7 +243,7 @@ fn shapes_are_checked_at_the_door() {
     let cases = [
         (
             Batch::labelled(&inputs[1..], &world.classes),
-            ("the inputs", 27, 29),
+            ("the inputs, as many for each example", 27, 29),
         ),
         (
             Batch::labelled(inputs, &world.classes[1..]),

@@ -283,7 +283,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
         let found = metric.examples(model, batch).len(model);
         if found > B {
             return Err(Error::Shape(ShapeError {
-                what: "the examples of a system in output space",
+                what: "the examples of a system in output space, at most B",
                 expected: B,
                 found,
             }));

@@ -113,8 +113,6 @@ fn covariance<T: Scalar, const TILE: usize>() {
         && let Ok(mut product) = GradientCovariance::new(mlp, batch(), slice_mut())
     {
         let product = &mut product;
-        GradientCovariance::prepare(black_box(product));
-        GradientCovariance::prepare_part(black_box(product), count());
         operator(black_box(product));
     }
 }

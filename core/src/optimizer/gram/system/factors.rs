@@ -9,8 +9,9 @@ use crate::kernels;
 use crate::mlp::trained_layers_mut;
 use crate::scalar::Scalar;
 
-/// How far below its mean over a layer a factor counts, of an input that is a hidden unit and of a unit.
-const FLOORS: [f64; 2] = [1e-6, 1e-3];
+/// How far below its mean over a layer the factor of an input that is a hidden unit counts, and that of a unit.
+const INPUT_FLOOR: f64 = 1e-6;
+const UNIT_FLOOR: f64 = 1e-3;
 
 /// How far below the square of its mean the variance of an input counts: an input that hardly varies for its size has
 /// a gradient of rounding, ε of that mean.
@@ -114,10 +115,15 @@ impl<T: Scalar> System<'_, T> {
             }
             return true;
         }
-        let share = FLOORS.get(units).copied().unwrap_or(1.0);
+        // Not one of two numbers in f64: it would be narrowed at run time, by a routine that a core without doubles links.
+        let share = if units == 0 {
+            T::of(INPUT_FLOOR)
+        } else {
+            T::of(UNIT_FLOOR)
+        };
         // ε below the mean: a layer that nothing moves is held as it is.
         let mean = kernels::sum(factors) / T::of_count(width);
-        let floor = (T::of(share) * mean).larger(T::EPSILON * T::EPSILON);
+        let floor = (share * mean).larger(T::EPSILON * T::EPSILON);
         for (root, &factor) in roots.iter_mut().zip(factors) {
             *root = T::ONE / factor.larger(floor).root();
         }
