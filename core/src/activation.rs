@@ -125,8 +125,8 @@ impl Activation {
     /// metric of structural damping.
     ///
     /// Logistic: a Bernoulli mean, H = a(1 − a). Tanh: (1 + a)/2 is one, H = 1 − a². Others: the mean of a
-    /// Gaussian of variance 1, H = φ′². (Martens & Sutskever 2012, section 6; Pascanu & Bengio, section
-    /// 5: the KL divergence of p(h|x).)
+    /// Gaussian of variance 1, H = φ′². (Martens & Sutskever 2012, on structural damping; Pascanu & Bengio 2014,
+    /// section 5: the KL divergence of p(h|x).)
     #[inline]
     pub(crate) fn unit_metric<T: Scalar>(self, a: T, tangent: T) -> (T, T) {
         let slope = self.slope(a);
@@ -158,7 +158,8 @@ impl Activation {
     }
 }
 
-/// Numbers that a loop of a few instructions for each takes at once: on a host as many as fit into the smallest vectors.
+/// Numbers that a loop of a few instructions for each takes at once: on a host as many as fit into the smallest
+/// vectors.
 const BLOCK: usize = if cfg!(target_os = "none") { 8 } else { 4 };
 
 for_machines! {

@@ -121,7 +121,7 @@ impl<T: Scalar> Decay<T> {
 /// A trust region: how much of a step is allowed, measured at the outputs. Infinite to switch a bound off.
 ///
 /// A saturated softmax makes F vanish while p − t stays near 1; the direction then grows as 1/λ, and only
-/// the change of the outputs themselves bounds it (algorithms 8.8).
+/// the change of the outputs themselves bounds it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Trust<T> {

@@ -409,8 +409,8 @@ pub struct CurvatureOperator<'a, T, C, const TILE: usize> {
 /// Cost of a product: [`Pass::Product`] per example. `quad` is a sum of terms that are not negative. Of
 /// [`Factored`]: H = QQᵀ has a column per output, so that diag(F) = (1/B) Σᵦ Σₖ (Jᵦᵀqₖ)², exactly.
 ///
-/// Reference: Pascanu & Bengio, equations 1, 7 and 8, section 5; algorithms 1.2, 1.3 and 3.3 (Chapelle &
-/// Erhan 2011 estimate the diagonal by random signs).
+/// Reference: Pascanu & Bengio 2014, equations 1, 7 and 8, section 5. (Chapelle & Erhan 2011 estimate the diagonal by
+/// random signs.)
 pub type Fisher<'a, T, const TILE: usize> = CurvatureOperator<'a, T, Natural, TILE>;
 
 /// The empirical Fisher (1/B) Σ gᵦgᵦᵀ of per-example gradients: the targets are the data's, not the
@@ -477,8 +477,8 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
     /// pre-activation; a tanh unit likewise for (1 + a)/2, H = 1 − a²; any other the mean of a Gaussian,
     /// H = φ′².
     ///
-    /// Cost of a product: as without. Reference: Martens & Sutskever 2012, section 6; Pascanu & Bengio,
-    /// section 5; algorithms 2.2.
+    /// Cost of a product: as without. Reference: Martens & Sutskever 2012, on structural damping; Pascanu & Bengio
+    /// 2014, section 5.
     #[must_use]
     pub fn with_structure(self, weight: T) -> Self {
         Self {

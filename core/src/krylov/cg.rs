@@ -5,9 +5,9 @@
 //! repeat: q = Ap; α = γ/pᵀAp; x += αp; r −= αq; φ −= ½αγ; z = M⁻¹r; β = r·z/γ; γ = r·z; p = z + βp
 //! ```
 //!
-//! φ = ½xᵀAx − b·x falls by ½αγ in every iteration, for any start and any preconditioner, so that its
-//! value costs neither b nor x (algorithms 3.3). After a refresh of the residual γ is replaced by p·r. pᵀAp is the operator's own `quad`, which for a metric
-//! is a sum of squares and cannot come out negative by cancellation.
+//! φ = ½xᵀAx − b·x falls by ½αγ in every iteration, for any start and any preconditioner, so that its value costs
+//! neither b nor x. After a refresh of the residual γ is replaced by p·r. pᵀAp is the operator's own `quad`, which for
+//! a metric is a sum of squares and cannot come out negative by cancellation.
 
 use super::history::History;
 use super::{Advance, Iteration, Solve, Solver, Start, Status, Stop, System};

@@ -1,10 +1,4 @@
-//! Adam (Kingma & Ba 2015). An honest baseline.
-//!
-//! ```text
-//! m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g∘g; θ ← θ − η (m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε)
-//! ```
-//!
-//! The powers β₁ᵗ and β₂ᵗ are running products.
+//! Adam: see [`Adam`].
 
 use super::bounds::Bounds;
 use super::objective::GRADIENT_MACS;
@@ -15,9 +9,21 @@ use crate::plan::{Pass, Storage};
 use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::Arena;
 
-/// Adam. Memory: the gradient and two moments.
+/// Adam. An honest baseline.
 ///
-/// A step is refused with [`Error::NonFiniteUpdate`] where |θ| + 2η|m|/ε is not finite, by which the new θ is bounded.
+/// ```text
+/// m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g∘g
+/// θ ← θ − η (m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε)       t = 1, 2, …
+/// ```
+///
+/// m, v and g are `[P]`; the powers β₁ᵗ and β₂ᵗ are running products.
+///
+/// A step is refused with [`Error::NonFiniteUpdate`] where |θ| + 2η′|m|/ε with η′ = η/(1 − β₁ᵗ), which bounds the new θ,
+/// is not finite.
+///
+/// Cost of a step: a gradient. Memory: the gradient and two moments.
+///
+/// Reference: Kingma & Ba 2015.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Adam<T> {

@@ -6,12 +6,12 @@
 //! ```
 //!
 //! γ is the gradient at a. Whoever searches evaluates L and γ at the trial point a' and tells
-//! [`Bfgs::judge`] and [`Bfgs::travel`] of them. What costs m² multiplications is asked for row by row. A pair with y·s ≤ 0, of a function that bends the wrong way, is
-//! left out, so that M stays positive definite.
+//! [`Bfgs::judge`] and [`Bfgs::travel`] of them. What costs m² multiplications is asked for row by row. A pair with y·s
+//! ≤ 0, of a function that bends the wrong way, is left out, so that M stays positive definite.
 //!
 //! Turning the variables turns the whole search with them: nothing here looks at a single one.
 //!
-//! Reference: Nocedal & Wright, *Numerical Optimization*, algorithms 3.1 and 6.1.
+//! Reference: Nocedal & Wright 2006, *Numerical Optimization*, their algorithms 3.1 (backtracking) and 6.1 (BFGS).
 
 use crate::dense;
 use crate::error::Error;

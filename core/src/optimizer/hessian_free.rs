@@ -1,20 +1,4 @@
-//! Hessian-Free optimisation after Martens 2010: natural gradient with the extras of his implementation.
-//!
-//! For matching losses the extended Gauss-Newton matrix that HF solves with *is* the Fisher, so that HF is
-//! natural gradient with truncated conjugate gradients (Pascanu & Bengio, section 5). What it adds are
-//! settings of [`NaturalGradient`]:
-//!
-//! ```text
-//! preconditioner ((1/B) Σ gᵦ∘gᵦ + λ + l₂)^¾; x₀ = 0.95 · the last solve's end point
-//! CG until the relative progress over k = max(10, ⌈i/10⌉) iterations is below 5·10⁻⁴ k, at most 250
-//! backtracking along the kept iterates ⌈5 · 1.3ʲ⌉, then Armijo: L(θ + αd) ≤ L(θ) + 10⁻² α g·d, α × 0.8
-//! ρ = (L(θ + d) − L(θ)) / (g·d + ½ dᵀFd), without the damping; λ × ⅔ above ¾, × 3/2 below ¼
-//! ```
-//!
-//! The initialisation is [`crate::init::sparse`], the L2 term (10⁻⁵ in his experiments)
-//! [`super::Trainer::regularise`].
-//!
-//! Reference: Martens 2010, sections 3 and 4; structural damping: Martens & Sutskever 2012; algorithms 3.2.
+//! Hessian-Free optimisation as settings of [`NaturalGradient`]: see [`HessianFree`].
 
 use super::NaturalGradient;
 use crate::damping::{Damping, DampingMetric, Structural, Tikhonov};
@@ -23,13 +7,31 @@ use crate::line_search::{LineSearch, Trust};
 use crate::precondition::Martens;
 use crate::scalar::Scalar;
 
-/// Hessian-Free optimisation with `CHECKPOINTS` kept iterates, damped by λI.
+/// Hessian-Free optimisation after Martens, damped by λI: natural gradient with the extras of his implementation, made by
+/// [`NaturalGradient::hessian_free`].
 ///
-/// Memory: 6 + `CHECKPOINTS` vectors.
+/// ```text
+/// preconditioner ((1/B) Σ gᵦ∘gᵦ + λ + l₂)^¾; x₀ = 0.95 · the last solve's end point
+/// CG until the relative progress over k = max(10, ⌈i/10⌉) iterations is below 5·10⁻⁴ k, at most 250
+/// backtracking along the kept iterates ⌈5 · 1.3ʲ⌉, then Armijo: L(θ + αd) ≤ L(θ) + 10⁻² α g·d, α × 0.8
+/// ρ = (L(θ + d) − L(θ)) / (g·d + ½ dᵀFd), without the damping; λ × ⅔ above ¾, × 3/2 below ¼
+/// ```
+///
+/// For matching losses the extended Gauss-Newton matrix that HF solves with *is* the Fisher, so that HF is natural
+/// gradient with truncated conjugate gradients. λ is in the unit of a batch-mean metric. The initialisation is
+/// [`crate::init::sparse`], the L2 term (10⁻⁵ in his experiments) [`super::Trainer::regularise`].
+///
+/// Cost of a step: that of [`NaturalGradient`] with the same types. Memory: 6 + `CHECKPOINTS` vectors, as many iterates
+/// being kept.
+///
+/// Reference: Martens 2010, sections 3 and 4; Pascanu & Bengio 2014, section 5.
 pub type HessianFree<T, const CHECKPOINTS: usize = 2> =
     NaturalGradient<T, Cg<CHECKPOINTS>, Martens, Tikhonov>;
 
-/// Hessian-Free optimisation with structural damping: the hidden units are held, too.
+/// Hessian-Free optimisation with structural damping ([`Structural`]): the hidden units are held, too. Otherwise as
+/// [`HessianFree`].
+///
+/// Reference: Martens & Sutskever 2012, on structural damping.
 pub type StructuralHessianFree<T, const CHECKPOINTS: usize = 2> =
     NaturalGradient<T, Cg<CHECKPOINTS>, Martens, Structural<T>>;
 

@@ -1,32 +1,4 @@
-//! Stochastic natural gradient as its authors ran it (natSGD).
-//!
-//! ```text
-//! r = −(F + λI)⁻¹ g, without preconditioner, warm start, line search or trust region; θ ← θ + α r
-//! ρ = (L(θ + αr) − L(θ)) / (α g·r): the *linear* prediction
-//! ```
-//!
-//! Its four ways to set λ are settings:
-//! 1. by ρ on the gradient batch in every step: the default here;
-//! 2. by ρ on a larger batch every so many steps: [`HeldOut::Judges`] and [`super::Trainer::hold_out`];
-//! 3. by the solver's effort, without any loss: [`DampingPolicy::Effort`];
-//! 4. by a schedule: [`DampingPolicy::Schedule`].
-//!
-//! The rate may fall by [`Decay`]: halved every 100 steps from 150 on, or as 1/(1 + (t − 150)/20). The
-//! metric is taken on the gradient batch, on another one or on unlabelled data by the [`Metric`] of a
-//! step.
-//!
-//! A different metric batch with little damping diverges: g has components outside the row space of that
-//! batch's J, which 1/λ amplifies. It needs λ by ρ, or λ ≥ 0.1 at rates up to 0.3 and ≥ 0.3 at 1
-//! (exploratory runs).
-//!
-//! With ρ linear and α = 1, λ settles where ρ is about ¾; with a small α, ρ stays near 1 and λ runs to its
-//! floor, which then is the damping.
-//!
-//! Reference: Pascanu & Bengio, sections 3, 7 and 10; algorithms 3.1.
-//!
-//! [`Metric`]: crate::data::Metric
-//! [`HeldOut::Judges`]: super::HeldOut::Judges
-//! [`Decay`]: crate::line_search::Decay
+//! Stochastic natural gradient as settings of [`NaturalGradient`]: see [`NatSgd`].
 
 use super::{Acceptance, NaturalGradient};
 use crate::damping::{Damping, DampingPolicy, Ratio, Tikhonov};
@@ -35,7 +7,36 @@ use crate::line_search::Trust;
 use crate::precondition::Unpreconditioned;
 use crate::scalar::Scalar;
 
-/// Stochastic natural gradient with the solver `S`: the authors' was MINRES-QLP.
+/// Stochastic natural gradient as its authors ran it (natSGD), with the solver `S`: theirs was MINRES-QLP
+/// ([`MinresQlp`](crate::krylov::MinresQlp)). Made by [`NaturalGradient::nat_sgd`].
+///
+/// ```text
+/// r = −(F + λI)⁻¹ g, without preconditioner, warm start, line search or trust region; θ ← θ + α r
+/// ρ = (L(θ + αr) − L(θ)) / (α g·r): the *linear* prediction
+/// ```
+///
+/// Its four ways to set λ are settings:
+/// 1. by ρ on the gradient batch in every step: the default here;
+/// 2. by ρ on a larger batch every so many steps: [`HeldOut::Judges`] and [`super::Trainer::hold_out`];
+/// 3. by the solver's effort, without any loss: [`DampingPolicy::Effort`];
+/// 4. by a schedule: [`DampingPolicy::Schedule`].
+///
+/// The rate may fall by [`Decay`]: halved every 100 steps from 150 on, or as 1/(1 + (t − 150)/20). The metric is taken
+/// on the gradient batch, on another one or on unlabelled data by the [`Metric`] of a step.
+///
+/// A different metric batch with little damping diverges: g has components outside the row space of that batch's J,
+/// which 1/λ amplifies. It needs λ by ρ, or λ ≥ 0.1 at rates up to 0.3 and ≥ 0.3 at 1 (exploratory runs).
+///
+/// With ρ linear and α = 1, λ settles where ρ is about ¾; with a small α, ρ stays near 1 and λ runs to its floor, which
+/// then is the damping.
+///
+/// Cost and memory: those of [`NaturalGradient`] with the same types.
+///
+/// Reference: Pascanu & Bengio 2014, sections 3, 7 and 10; the settings are those of the authors' program.
+///
+/// [`Metric`]: crate::data::Metric
+/// [`HeldOut::Judges`]: super::HeldOut::Judges
+/// [`Decay`]: crate::line_search::Decay
 pub type NatSgd<T, S> = NaturalGradient<T, S, Unpreconditioned, Tikhonov>;
 
 impl<T: Scalar, S: Default> NaturalGradient<T, S, Unpreconditioned, Tikhonov> {

@@ -1,22 +1,4 @@
-//! Natural conjugate gradient: the natural direction and the step before it, combined.
-//!
-//! ```text
-//! r = −(F + λD + l₂I)⁻¹ g, as natural gradient solves it; d the step before; s = a r + b d
-//! NatCG-L  (a, b) minimises m(s) = g·s + ½ sᵀ(F + λD + l₂I)s, F over the gradient batch
-//! NatCG-F  (a, b) minimises L(θ + s) over the gradient batch, from NatCG-L's on
-//! ```
-//!
-//! Nonlinear conjugate gradients on a manifold would transport d into the tangent space of θ and search a
-//! line exactly. The paper replaces both by a minimisation over the plane of r and d. *Its names NatCG-L
-//! and NatCG-F are known, their definitions could not be confirmed: what is here is our definition.*
-//!
-//! With an exact solve and the metric on the gradient batch, r minimises m already, so that (a, b) = (1, 0):
-//! NatCG-L helps where the solver is cut short or the metric is taken elsewhere. NatCG-F adds the
-//! curvature of the loss that F does not contain.
-//!
-//! The first step, every `restart`-th, and every attempt after one that failed go along r alone, b = 0.
-//!
-//! Reference: Pascanu & Bengio, section 9; algorithms 4.
+//! Natural conjugate gradient: see [`NaturalCg`].
 
 use super::natural_gradient::{Direction, NaturalStep};
 use super::objective::LossPass;
@@ -92,12 +74,31 @@ impl Conjugation for Full {
     }
 }
 
-/// Natural conjugate gradient: the settings of [`NaturalGradient`], the choice `J` of the plane's point, and the
-/// restarts. Structural damping is refused.
+/// Natural conjugate gradient: the natural direction and the step before it, combined by the choice `J` of a point in
+/// their plane.
+///
+/// ```text
+/// r = −(F + λD + l₂I)⁻¹ g, as natural gradient solves it; d the step before; s = a r + b d; θ ← θ + αs
+/// NatCG-L  (a, b) minimises m(s) = g·s + ½ sᵀ(F + λD + l₂I)s, F over the gradient batch
+/// NatCG-F  (a, b) minimises L(θ + s) over the gradient batch, from NatCG-L's on
+/// ```
+///
+/// Nonlinear conjugate gradients on a manifold would transport d into the tangent space of θ and search a line exactly.
+/// The paper replaces both by a minimisation over the plane of r and d. *Its names NatCG-L and NatCG-F are known, their
+/// definitions could not be confirmed: what is here is our definition.*
+///
+/// With an exact solve and the metric on the gradient batch, r minimises m already, so that (a, b) = (1, 0): NatCG-L
+/// helps where the solver is cut short or the metric is taken elsewhere. NatCG-F adds the curvature of the loss that F
+/// does not contain.
+///
+/// The first step, every [`NaturalCg::restart`]-th, and every attempt after one that failed go along r alone, b = 0.
+/// Structural damping is refused.
 ///
 /// Memory: one vector more than natural gradient. Cost of a step, per example of the gradient batch,
 /// beside natural gradient's: 5n − 2n₁ multiply-accumulates for the two `Jv` of the plane, and with
 /// [`Full`] up to [`Full::evaluations`] losses.
+///
+/// Reference: Pascanu & Bengio 2014, section 9.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NaturalCg<T, J = Local, S = Cg, P = Jacobi, D = Marquardt> {

@@ -1,12 +1,4 @@
-//! Stochastic gradient descent: plain, with momentum, with Nesterov's momentum. An honest baseline.
-//!
-//! ```text
-//! Plain     θ ← θ − ηg
-//! Momentum  v ← μv − ηg; θ ← θ + v
-//! Nesterov  v ← μv − ηg; θ ← θ + μv − ηg
-//! ```
-//!
-//! Nesterov's form is that of Sutskever et al. 2013, written for the point that looks ahead.
+//! Stochastic gradient descent: see [`Sgd`].
 
 use super::bounds::Bounds;
 use super::objective::{GRADIENT_MACS, GradientPass};
@@ -67,7 +59,19 @@ impl Velocity for Nesterov {
     }
 }
 
-/// Stochastic gradient descent. Memory: the gradient, and the velocity if there is one.
+/// Stochastic gradient descent: plain, with momentum, with Nesterov's momentum. An honest baseline.
+///
+/// ```text
+/// Plain     θ ← θ − ηg
+/// Momentum  v ← μv − ηg; θ ← θ + v
+/// Nesterov  v ← μv − ηg; θ ← θ + μv − ηg
+/// ```
+///
+/// Nesterov's form is written for the point that looks ahead. g and v are `[P]`.
+///
+/// Cost of a step: a gradient. Memory: the gradient, and the velocity if there is one.
+///
+/// Reference: Sutskever, Martens, Dahl & Hinton 2013, for Nesterov's form.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sgd<T, V = Plain> {

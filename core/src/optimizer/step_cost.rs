@@ -8,7 +8,7 @@
 //!
 //! for B examples of K outputs, P trained parameters, and I inputs and U units of all trained layers.
 //!
-//! Reference: algorithms 3.3 and 6.9; Ren & Goldfarb 2019.
+//! Reference: Ren & Goldfarb 2019.
 
 use super::{DualMetric, Gram, Kronecker, Method, NaturalGradient, Trainer};
 use crate::dense::Rows;

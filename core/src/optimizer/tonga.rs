@@ -1,28 +1,4 @@
-//! TONGA: the gradient divided by the second moment of the gradients before it, in low rank.
-//!
-//! ```text
-//! Uncentred  C ← γC + ggᵀ; θ ← θ − η (C + λI)⁻¹g
-//! Centred    W ← γW + 1; C ← γC + β²δδᵀ; m ← m + δ/W, with δ = g − m and β² = γW/(γW + 1) of the old m and W
-//! ```
-//!
-//! C is XᵀSX: rows X of length P, K of them scaled eigenvectors and up to B recent gradients (δ in the place of
-//! g), and a weight for each, S = diag(s²). A step multiplies the weights by √γ and appends a row. With the
-//! Gram matrix G = XXᵀ, of which it computes one row,
-//!
-//! ```text
-//! (C + λI)⁻¹g = XᵀDa, (DGD + λI) a = e, D = diag(s)        uncentred: e is the unit vector of the last row
-//! (C + λI)⁻¹g = m/λ + XᵀDa, (DGD + λI) a = e/β − DXm/λ     centred: g = δ + m
-//! ```
-//!
-//! which is exact for any rank (push-through and Woodbury identities). The step behind the B-th row begins
-//! with a *compaction*: X becomes the K largest eigenvectors of C, each as long as the root of its
-//! eigenvalue; what is smaller is forgotten. Until then nothing is.
-//!
-//! C is a weighted sum, not a mean: over 1/(1 − γ) gradients in the long run, and η and λ are in its units.
-//! The targets in it are the data's, not the model's, so that it is no metric of the model (Pascanu &
-//! Bengio, section 4).
-//!
-//! Reference: Le Roux, Manzagol & Bengio 2008; algorithms 2.4 and 6.6.
+//! Online natural gradient by the covariance of gradients: see [`Tonga`].
 
 use super::objective::{GRADIENT_MACS, GradientPass};
 use super::slice::{Slice, larger};
@@ -70,7 +46,30 @@ impl Moment for Centred {
     }
 }
 
-/// TONGA with `K` eigenvectors and a compaction every `B` steps.
+/// TONGA: the gradient divided by the second moment C of the gradients before it, in low rank, with `K` eigenvectors and
+/// a compaction every `B` steps.
+///
+/// ```text
+/// Uncentred  C ← γC + ggᵀ; θ ← θ − η (C + λI)⁻¹g
+/// Centred    W ← γW + 1; C ← γC + β²δδᵀ; m ← m + δ/W; θ ← θ − η (C + λI)⁻¹g
+///            with δ = g − m and β² = γW/(γW + 1) of the old m and W
+/// ```
+///
+/// C is XᵀSX: rows X `[K + B × P]`, K of them scaled eigenvectors and up to B recent gradients (δ in the place of
+/// g), and a weight for each, S = diag(s²). A step multiplies the weights by √γ and appends a row. With the
+/// Gram matrix G = XXᵀ, of which it computes one row,
+///
+/// ```text
+/// (C + λI)⁻¹g = XᵀDa, (DGD + λI) a = e, D = diag(s)        uncentred: e is the unit vector of the last row
+/// (C + λI)⁻¹g = m/λ + XᵀDa, (DGD + λI) a = e/β − DXm/λ     centred: g = δ + m
+/// ```
+///
+/// which is exact for any rank (push-through and Woodbury identities). The step after the B-th row begins with a
+/// *compaction*: X becomes the K largest eigenvectors of C, each as long as the root of its eigenvalue; what is
+/// smaller is forgotten. Until then nothing is.
+///
+/// C is a weighted sum, not a mean: over 1/(1 − γ) gradients in the long run, and η and λ are in its units. The
+/// targets in it are the data's, not the model's, so that it is no metric of the model.
 ///
 /// It is exact while no compaction finds more than K eigenvalues. The gradients are those of the batches. Where
 /// they all but depend on one another, λ has to be above the rounding of their squares, some (K + B) ε of the
@@ -83,6 +82,8 @@ impl Moment for Centred {
 /// Memory: K + B + 1 vectors, one more for m, and 3(K + B)² + 2(K + B) scalars. Cost of a step: a gradient,
 /// 2(K + B) passes over vectors (3(K + B) centred), and (K + B)³/6 multiplications; of a compaction the
 /// eigenvectors of a matrix of order K + B, and K(K + B) passes over vectors.
+///
+/// Reference: Le Roux, Manzagol & Bengio 2008; Pascanu & Bengio 2014, section 4.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tonga<T, const K: usize, const B: usize, V = Uncentred> {
@@ -100,7 +101,7 @@ pub struct Tonga<T, const K: usize, const B: usize, V = Uncentred> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TongaState<T> {
-    /// The rows behind the eigenvectors: gradients since the last compaction, at most B.
+    /// The rows after the eigenvectors: gradients since the last compaction, at most B.
     pub recent: usize,
     /// The steps taken.
     pub steps: u32,
@@ -203,7 +204,7 @@ enum Phase {
     Keep(usize),
     /// New rows in the place of old ones, from a column on.
     Fold(usize),
-    /// g into the row behind the last one.
+    /// g into the row after the last one.
     Gradient,
     /// δ from g.
     Deviation,

@@ -41,7 +41,7 @@
 //! cannot is to stop at a layer, or to add curvature of hidden units to V on the way; neither is part of a
 //! natural gradient.
 //!
-//! Reference: Layerwise LQR, arXiv 2605.04230; algorithms 6.9.
+//! Reference: Layerwise LQR, arXiv 2605.04230.
 
 use super::{Examples, Reference, scalar};
 use nalgebra::{Cholesky, DMatrix, DVector};

@@ -1,32 +1,7 @@
-//! The exact damped natural-gradient step, solved in output space.
+//! Natural gradient solved in output space: see [`Gram`].
 //!
-//! ```text
-//! H = QQᵀ, A = QᵀJ, n = BK rows                        shares wᵦ/Σw inside Q and s
-//! d = μd₋ + e, e minimises g·d + ½dᵀFd + ½λ|e|²_D      F = AᵀA, D = I or in product form
-//!
-//! push-through, g = Aᵀs with Qs = p − t                Woodbury, any g, D = I with an L2 term l₂
-//! (λI + AD⁻¹Aᵀ) y = s + Aμd₋                           (λI + AD⁻¹Aᵀ) y = AD⁻¹h, λ with l₂ in it
-//! e = −D⁻¹Aᵀy                                          h = g + l₂μd₋ + AᵀAμd₋
-//! Ad = λy − s                                          e = −D⁻¹(h − Aᵀy)/λ, Ad = Aμd₋ − y
-//! g·d + ½dᵀFd = ½(|Ad|² − |s|²) + …                    g·d + ½|Ad|² + ½l₂|d|²
-//! ```
-//!
-//! One system of n unknowns in the place of one of P, and no iteration: with few outputs and small batches it
-//! costs little more than a gradient. The Gram matrix comes from backpropagated columns of Q and what goes into the
-//! layers, Σₗ (1 + aₗ·aₗ′)(δₗ·δₗ′): J is never formed. The metric D, a Kronecker product per layer, leaves those products
-//! as they are, of what was divided by its roots once. What is kept for them gives Aᵀy and Av too, layer by layer:
-//! a step passes through the network twice, once for its columns and once for its loss, and where logits can saturate
-//! once more, to see how far they go.
-//!
-//! λ is relative: to the mean of the diagonal of AD⁻¹Aᵀ over examples and outputs, so that it is free of the scale
-//! of the data. μd₋ is what the last step did (SPRING); where the model promises nothing with it, or the loss rises, it
-//! is dropped before λ is touched.
-//!
-//! Order of summation: a Gram entry adds layer after layer, and its inner products run in index order; those of factors
-//! run in the order of the examples.
-//!
-//! Reference: Ren & Goldfarb 2019; Cai et al. 2019; Chen & Heyl 2023 (MinSR); Goldshlager, Abrahamsen & Lin 2024
-//! (SPRING); algorithms 3.3.
+//! Order of summation: a Gram entry adds layer after layer, and its inner products run in index order; sums over rows or
+//! over examples run in their order.
 
 mod inverse;
 mod metric;
@@ -56,17 +31,40 @@ use crate::plan::{DualStorage, Model, Pass, Storage, Weights};
 use crate::scalar::Scalar;
 use crate::workspace::{Arena, ShapeError};
 
-/// Natural gradient by the Gram matrix of at most `B` examples, with the damping metric `D`
-/// ([`Kronecker`], or [`Tikhonov`](crate::damping::Tikhonov) for D = I), a memory of the last step or none
-/// ([`Momentum`], [`Plain`](super::Plain)), and the identity `I` of the inverse.
+/// The exact damped natural-gradient step, by the Gram matrix of at most `B` examples.
 ///
-/// By [`PushThrough`] the metric is that of the gradient batch, of at most `B` examples, and there is no L2 term; the
-/// report's `gradient_norm` is |s|, since no gradient is computed. By [`Woodbury`] the metric is over at most `B`
-/// examples, and the gradient over any others.
+/// ```text
+/// H = QQᵀ, A = QᵀJ [n × P], n = BK rows                shares wᵦ/Σw inside Q and s
+/// d = μd₋ + e, e minimises g·d + ½dᵀFd + ½λ|e|²_D      F = AᵀA, D = I or in product form
 ///
-/// The loss stops falling where a batch has nothing more to say, the later the larger it is. For the last digits let it
-/// grow with the steps, up to `B`: in the comparison of the project's README 16 examples, and 0.2 % more with every step
-/// ([`Batch::leading`] takes as many of a larger one).
+/// push-through, g = Aᵀs with Qs = p − t                Woodbury, any g, D = I with an L2 term l₂
+/// (λI + AD⁻¹Aᵀ) y = s + Aμd₋                           (λI + AD⁻¹Aᵀ) y = AD⁻¹h, λ with l₂ in it
+/// e = −D⁻¹Aᵀy                                          h = g + l₂μd₋ + AᵀAμd₋
+/// Ad = λy − s                                          e = −D⁻¹(h − Aᵀy)/λ, Ad = Aμd₋ − y
+/// g·d + ½dᵀFd = s·Ad + ½|Ad|² = ½(λ²|y|² − |s|²)       g·d + ½|Ad|² + ½l₂|d|²
+/// ```
+///
+/// One system of n unknowns in the place of one of P, and no iteration: with few outputs and small batches it
+/// costs little more than a gradient. The Gram matrix comes from backpropagated columns of Q and what goes into the
+/// layers, Σₗ (1 + aₗ·aₗ′)(δₗ·δₗ′): J is never formed. The metric D, a Kronecker product per layer, leaves those
+/// products as they are, of what was divided by its roots once. What is kept for them gives Aᵀy and Av too, layer by
+/// layer: a step passes through the network twice, once for its columns and once for its loss, and where logits can
+/// saturate once more, to see how far they go.
+///
+/// λ is relative: to the mean of the diagonal of AD⁻¹Aᵀ over examples and outputs, so that it is free of the scale
+/// of the data. μd₋ is what the last step did (SPRING); where the model promises nothing with it, or the loss rises, it
+/// is dropped before λ is touched.
+///
+/// The types: the damping metric `D` ([`Kronecker`], or [`Tikhonov`](crate::damping::Tikhonov) for D = I), a memory `V`
+/// of the last step or none ([`Momentum`], [`Plain`](super::Plain)), and the identity `I` of the inverse. By
+/// [`PushThrough`] the metric is that of the gradient batch, of at most `B` examples, and there is no L2 term; the
+/// report's `gradient_norm` is |s|, since no gradient is computed, s with no residual divided by less than e⁻⁴⁰. By
+/// [`Woodbury`] the metric is over at most `B` examples, and the gradient over any others.
+///
+/// The loss stops falling once the batch has nothing more to tell; larger batches get further. For the last digits let
+/// it grow with the steps, up to `B`: in the comparison of the project's README 16 examples, and 0.2 % more with every
+/// step. [`Batch::leading`] takes as many of a larger one; of the batch of a [`Ring`](crate::data::Ring) those are its
+/// first slots, which are neither the oldest nor the newest samples.
 ///
 /// ```
 /// use natgrad::damping::Tikhonov;
@@ -86,6 +84,9 @@ use crate::workspace::{Arena, ShapeError};
 /// gradient of the batch, and the direction once more, with the memory twice. [`Model::step_costs`] has the sum.
 ///
 /// Memory: a vector, one more for the last step, one more for a gradient, and [`DualStorage`].
+///
+/// Reference: Ren & Goldfarb 2019; Cai et al. 2019; Chen & Heyl 2023 (MinSR); Goldshlager, Abrahamsen & Lin 2024
+/// (SPRING).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Gram<T, const B: usize, D = Kronecker, V = Momentum, I = PushThrough> {
@@ -125,7 +126,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Default, I: Inverse> Default
     /// | 10⁻⁶ | 2 · 10⁻³, 2 · 10⁻² | 2 · 10⁻², 10⁻¹ | 9 · 10⁻³, breakdown | 4 · 10⁻³, breakdown | 5 · 10⁻², 2 · 10⁻¹ |
     /// | 10⁻⁷ | 2 · 10⁻², breakdown | breakdown | breakdown | breakdown | 8 · 10⁻¹, 2 |
     ///
-    /// A quarter to a third of it is of the activations and seeds, which nothing behind them can mend; most of the
+    /// A quarter to a third of it is of the activations and seeds, which nothing after them can mend; most of the
     /// rest is of the factor. A step of refinement gains nothing in `f32`, and with residuals in `f64` a factor
     /// of two.
     fn default() -> Self {

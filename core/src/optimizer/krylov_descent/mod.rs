@@ -1,21 +1,4 @@
-//! Krylov subspace descent: BFGS on the loss itself, inside a subspace that the Fisher has chosen and scaled.
-//!
-//! ```text
-//! V  = orthonormal basis of Pg, PA(Pg), …, K vectors, and of the step before, with A = F + l₂I
-//! H  = VᵀAV = QΛQᵀ, no eigenvalue below a share of the largest
-//! θ ← θ + V QΛ^(−½) a, with a from BFGS on L(θ + V QΛ^(−½) a), from 0 and a unit Hessian
-//! ```
-//!
-//! g is the gradient on the gradient batch, which is also the batch of L, and F is on the metric batch. In
-//! a the model's curvature is the unit matrix, so that the first point of the search is the minimum of the
-//! quadratic model in the subspace, but for the floor; what follows brings in the loss's own curvature.
-//! The authors take Cholesky's factor, H = CCᵀ and V C^(−T) a: that is the same but for a rotation of a, which
-//! BFGS from the unit matrix does not see.
-//!
-//! Pascanu & Bengio (section 6) read the method as natural gradient, whose search along the step before
-//! makes it an approximate nonlinear conjugate gradient.
-//!
-//! Reference: Vinyals & Povey 2012; algorithms 2.3 and 6.5.
+//! A search in a Krylov subspace of the Fisher: see [`KrylovDescent`].
 
 mod step;
 
@@ -34,16 +17,33 @@ use crate::precondition::{DampingForm, Diagonals, Jacobi, Preconditioner};
 use crate::scalar::{ROOT_MACS, Scalar};
 use crate::workspace::Arena;
 
-/// Krylov subspace descent with `K` Krylov vectors and the preconditioner `P` of the basis.
+/// Krylov subspace descent: BFGS on the loss itself, inside a subspace that the Fisher has chosen and scaled, with `K`
+/// Krylov vectors and the preconditioner `P` of the basis.
+///
+/// ```text
+/// V  = orthonormal basis of Pg, PA(Pg), …, K vectors, and of the step before, with A = F + l₂I
+/// H  = VᵀAV = QΛQᵀ, no eigenvalue below a share of the largest
+/// θ ← θ + V QΛ^(−½) a, with a from BFGS on L(θ + V QΛ^(−½) a), from 0 and a unit Hessian
+/// ```
+///
+/// g is the gradient on the gradient batch, which is also the batch of L, and F is on the metric batch. In a `[K + 1]`
+/// the model's curvature is the unit matrix, so that the first point of the search is the minimum of the quadratic
+/// model in the subspace, but for the floor; what follows brings in the loss's own curvature. The authors take
+/// Cholesky's factor, H = CCᵀ and V C^(−T) a: that is the same but for a rotation of a, which BFGS from the unit matrix
+/// does not see. Pascanu & Bengio read the method as natural gradient, whose search along the step before makes it an
+/// approximate nonlinear conjugate gradient.
 ///
 /// The loss of the gradient batch never rises: a step that does not lower it ends as [`Outcome::Rejected`], and
 /// nothing has changed. A batch that is held out must not get worse either.
 ///
 /// Memory: K + 4 vectors (K Krylov vectors and the step before as a basis, that step itself, a gradient, and
 /// an image under A or a trial point), one more for the diagonal of P, and 3(K + 1)² + 6(K + 1)
-/// scalars. Cost of a step, per example: a gradient on the batch; on the metric batch K + 1 products and
-/// the diagonal; a gradient on the batch for each trial point, of which there are seldom more than there
-/// are directions. Beside that some 2K² passes over vectors for the basis, and 2K per trial point.
+/// scalars. Cost of a step, per example: a gradient on the batch; on the metric batch K + 1 products, and
+/// the diagonal of P, which for [`Martens`](crate::precondition::Martens) is a gradient on the batch instead; a
+/// gradient on the batch for each trial point, of which there are seldom more than there are directions. Beside that
+/// some 2K² passes over vectors for the basis, and 2K per trial point.
+///
+/// Reference: Vinyals & Povey 2012; Pascanu & Bengio 2014, section 6.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct KrylovDescent<T, const K: usize, P = Jacobi> {
@@ -564,7 +564,7 @@ fn head<T>(memory: &mut [T], len: usize) -> &mut [T] {
     Arena::new(memory).take(len)
 }
 
-/// The slope along row `row` of the basis, into its place; the row behind it.
+/// The slope along row `row` of the basis, into its place; the row after it.
 fn project<T: Scalar>(gradient: &[T], basis: &[T], row: &mut usize, projected: &mut [T]) -> usize {
     let slope = kernels::dot(gradient, dense::row(basis, gradient.len(), *row));
     dense::put(projected, 1, *row, 0, slope);

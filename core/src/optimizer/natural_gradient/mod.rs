@@ -1,17 +1,4 @@
-//! The natural-gradient step d = −(F + λD + l₂I)⁻¹ g, with truncated conjugate gradients.
-//!
-//! ```text
-//! g  = ∇L on the gradient batch, F on the metric batch (which needs no labels)
-//! d  from the solver, perhaps backtracked along its iterates
-//! α  = the rate, capped by the trust region, perhaps shortened by a line search
-//! ρ  = (L(θ + αd) − L(θ)) / prediction; λ follows its policy
-//! ```
-//!
-//! An attempt fails when the solver finds no direction, when the loss rises, or when the held-out batch
-//! gets worse. The gradient is still there, so the step tries again at once with a stronger λ; when no
-//! attempt succeeds, nothing has changed at the end, λ included.
-//!
-//! Reference: Pascanu & Bengio, sections 2, 3 and 5; Martens 2010; algorithms 3.1, 3.2 and 8.
+//! Natural gradient by a Krylov solver: see [`NaturalGradient`].
 
 mod step;
 mod verdict;
@@ -62,13 +49,23 @@ pub enum HeldOut {
     },
 }
 
-/// Natural gradient with the solver `S`, the preconditioner `P`, the damping metric `D` and the curvature `C`
-/// as types, so that a firmware links only what it names. With another curvature than
-/// [`Natural`] it is the same step with that in the place of F: [`super::Newton`] is one.
+/// Natural gradient by a truncated Krylov solver: d ≈ −(F + λD + l₂I)⁻¹ g, of the trained parameters `[P]`.
 ///
-/// Cost of a step, per example: a gradient on the batch; on the metric batch one product per iteration
-/// of the solver, K backward passes where diag(F) is asked for, and one `Jv`; on the batch one loss
-/// where the damping, the acceptance or the line search looks at it.
+/// ```text
+/// g = ∇L                              over the gradient batch, with the L2 term
+/// d ≈ −(F + λD + l₂I)⁻¹ g             by the solver, F over the metric batch, which needs no labels
+/// α = rate · decay                    capped by the trust region, perhaps shortened by a line search
+/// ρ = (L(θ + αd) − L(θ)) / predicted  predicted: α g·d + ½α² dᵀ(F + l₂I)d, or α g·d; λ follows its policy
+/// θ ← θ + αd
+/// ```
+///
+/// The solver `S`, the preconditioner `P`, the damping metric `D` and the curvature `C` are types, so that a firmware
+/// links only what it names. With another curvature than [`Natural`] it is the same step with that in the place of F:
+/// [`super::Newton`] is one.
+///
+/// An attempt fails when the solver finds no direction, when the loss rises, or when the held-out batch gets worse. The
+/// gradient is still there, so the step tries again at once with a stronger λ; when no attempt succeeds, nothing has
+/// changed at the end, λ included.
 ///
 /// ```
 /// use natgrad::optimizer::NaturalGradient;
@@ -82,6 +79,13 @@ pub enum HeldOut {
 /// };
 /// # let _ = method;
 /// ```
+///
+/// Cost of a step, per example: a gradient on the batch, and one more of it for
+/// [`Martens`](crate::precondition::Martens); on the metric batch one product per iteration of the solver, K backward
+/// passes where diag(F) is asked for, and one `Jv`; on the batch one loss where the damping, the acceptance or the line
+/// search looks at it. Memory: the table of the [module](super).
+///
+/// Reference: Pascanu & Bengio 2014, equation 2 and sections 2, 3 and 5; Martens 2010, section 4.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NaturalGradient<T, S = Cg, P = Jacobi, D = Marquardt, C = Natural> {

@@ -4,7 +4,8 @@
 //! ρ = (L(θ + αd) − L(θ)) / prediction, prediction = α g·d + ½α² dᵀ(F + l₂I)d (quadratic) or α g·d (linear)
 //! ```
 //!
-//! Reference: Martens 2010, section 4.1; algorithms 3.1 and 3.2.
+//! Reference: Martens 2010, section 4.1, for the quadratic prediction; the linear one is that of the program of Pascanu
+//! and Bengio.
 
 use super::step::{Direction, NaturalStep, Phase};
 use super::{Acceptance, HeldOut, NaturalGradient};
