@@ -67,7 +67,12 @@ impl<T: Scalar> DampingMetric<T> for Tikhonov {
 }
 
 /// D = diag(F) + 10⁻⁴ · mean(diag F) · I: each parameter is held in its own unit, so that the step does
-/// not depend on the units of the inputs. For raw sensor values. (Marquardt 1963.)
+/// not depend on the units of the inputs. For raw sensor values.
+///
+/// That holds down to an entry of diag(F) of 10⁻⁴ of the mean, below which all are held alike: for inputs that lie
+/// further apart take [`Gram`](crate::optimizer::Gram) with [`Kronecker`](crate::optimizer::Kronecker).
+///
+/// Reference: Marquardt 1963.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Marquardt;
@@ -178,9 +183,9 @@ pub enum DampingPolicy<T> {
         low: T,
         /// Above it λ falls.
         high: T,
-        /// The factor up, above 1.
+        /// The factor up, at least 1.
         raise: T,
-        /// The factor down, below 1.
+        /// The factor down, in (0, 1].
         lower: T,
     },
     /// By the solver's iterations: × `lower` below `few`, × `raise` above `many`. It asks for no
@@ -190,9 +195,9 @@ pub enum DampingPolicy<T> {
         few: u16,
         /// Above it λ rises.
         many: u16,
-        /// The factor up, above 1.
+        /// The factor up, at least 1.
         raise: T,
-        /// The factor down, below 1.
+        /// The factor down, in (0, 1].
         lower: T,
     },
     /// × `factor` every `every` steps from step `start` on.
@@ -201,7 +206,7 @@ pub enum DampingPolicy<T> {
         start: u32,
         /// The number of steps between two changes, at least 1.
         every: u32,
-        /// The factor.
+        /// The factor, positive.
         factor: T,
     },
 }

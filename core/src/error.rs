@@ -1,4 +1,4 @@
-//! What a door may refuse. Nothing has changed when it does.
+//! Why a call was refused, or why a step failed.
 
 use core::fmt;
 
@@ -6,17 +6,19 @@ use crate::data::DataError;
 use crate::plan::PlanError;
 use crate::workspace::ShapeError;
 
-/// Why a call was refused, or why a step failed. Parameters and state are what they were before.
+/// Why a call was refused, or why a step failed. Parameters and state are what they were before, but for the warm start of
+/// a step whose solver had begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {
-    /// The plan is none.
+    /// The plan is invalid.
     Plan(PlanError),
-    /// A slice does not have the length that the plan asks for.
+    /// A slice does not have the length that the plan asks for, or a batch has more examples than a method or the
+    /// workspace has room for.
     Shape(ShapeError),
     /// An example cannot be used.
     Data(DataError),
-    /// A setting is out of its range; the sentence says which.
+    /// A setting is out of its range, or does not go with the batch, the metric or the L2 term; the sentence says which.
     Setting(&'static str),
     /// The parameters are not finite, or a loss, a gradient, an output or a product overflows at them.
     NonFinite,

@@ -203,7 +203,7 @@ pub fn fold_scales<'p, T: Scalar>(
     Ok(())
 }
 
-/// Σ wᵦ f(xᵦ) / Σ wᵦ of one feature.
+/// Σ wᵦ f(xᵦ) / Σ wᵦ of one feature, example by example.
 fn feature_mean<T: Scalar>(
     model: &Model<'_>,
     batch: &Batch<'_, T>,

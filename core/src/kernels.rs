@@ -1,4 +1,4 @@
-//! The only loops over matrices and vectors.
+//! Loops over matrices and vectors. Every reduction is one of these, or states its order where it stands.
 //!
 //! Two families. *Tile kernels* work on a tile of `TILE` examples whose values lie as rows `[unit]` of
 //! one lane per example: they broadcast one weight over the lanes, so that speed comes from independent

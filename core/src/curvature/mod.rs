@@ -407,7 +407,8 @@ pub struct CurvatureOperator<'a, T, C, const TILE: usize> {
 /// the law of x. Equal to the extended Gauss-Newton matrix for these likelihoods; it needs no targets.
 ///
 /// Cost of a product: [`Pass::Product`] per example. `quad` is a sum of terms that are not negative. Of
-/// [`Factored`]: H = QQᵀ has a column per output, so that diag(F) = (1/B) Σᵦ Σₖ (Jᵦᵀqₖ)², exactly.
+/// [`Factored`]: H = QQᵀ has a column per output, so that diag(F) = (1/B) Σᵦ Σₖ (Jᵦᵀqₖ)², exactly as long as no √p or
+/// √(p(1 − p)) in Q is below e⁻⁴⁰, where it is held.
 ///
 /// Reference: Pascanu & Bengio 2014, equations 1, 7 and 8, section 5. (Chapelle & Erhan 2011 estimate the diagonal by
 /// random signs.)
@@ -541,7 +542,10 @@ impl<T: Scalar, C: Factored<T>, const TILE: usize> CurvatureOperator<'_, T, C, T
         tile.backward_squared(model, **params, out);
     }
 
-    /// The diagonal, into `out` `[P]`.
+    /// The diagonal, into `out` `[P]`. That of [`Fisher`] is exact down to a √p or √(p(1 − p)) of e⁻⁴⁰, below which Q is
+    /// held there.
+    ///
+    /// Cost: [`Factored::COLUMN_PASS`] per example and column.
     pub fn diagonal(&mut self, out: &mut [T]) {
         kernels::fill(T::ZERO, out);
         for part in 0..self.diagonal_parts() {

@@ -315,6 +315,7 @@ impl<'a, T: Scalar> Batch<'a, T> {
                     Likelihood::Gaussian => kernels::all_finite(values),
                     Likelihood::Bernoulli => values.iter().all(probability),
                     Likelihood::Categorical => {
+                        // In index order.
                         let mut sum = T::ZERO;
                         for &t in values {
                             sum += t;
@@ -434,7 +435,8 @@ impl<'a, T: Scalar> Batch<'a, T> {
         }
     }
 
-    /// The first `examples` of the batch, or all of it when it has fewer.
+    /// The first `examples` of the batch, or all of it when it has fewer. Of the batch of a [`Ring`] those are its first
+    /// slots, not its oldest or newest samples.
     #[must_use]
     pub fn leading(&self, model: &Model<'_>, examples: usize) -> Self {
         let weights = match self.weights {

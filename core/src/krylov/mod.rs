@@ -37,8 +37,8 @@ use crate::scalar::Scalar;
 pub enum Status {
     /// b = 0, hence x = 0.
     ZeroRightHandSide,
-    /// The residual is below its tolerance. Of [`Minres`] and [`MinresQlp`]: also when it has been computed
-    /// anew, where twice the tolerance is let pass.
+    /// The residual is below its tolerance. [`Minres`] and [`MinresQlp`] recompute the residual first, and accept up to
+    /// twice the tolerance.
     Residual,
     /// Ax = b has no solution, and x makes |b − Ax| least: |Ar| has come down to about √ε|A||r|, beyond
     /// which rounding lets nothing be seen. Only [`Minres`] and [`MinresQlp`] can tell, by their recurrences;
@@ -72,7 +72,7 @@ pub struct Stop<T> {
     pub iterations: u16,
     /// |r| ≤ `residual` · |b|; 0 to switch it off.
     pub residual: T,
-    /// Martens' rule: (φᵢ − φᵢ₋ₖ)/φᵢ < k · `progress` with k = max(10, ⌈i/10⌉), at most [`WINDOW`];
+    /// Martens' rule: (φᵢ − φᵢ₋ₖ)/φᵢ < k · `progress` with k = max(10, ⌈i/10⌉), at most [`WINDOW`] − 1;
     /// 0 to switch it off.
     pub progress: T,
     /// The residual b − Ax is computed anew every so many iterations; 0 for never. [`Cg`] only: the
@@ -80,7 +80,7 @@ pub struct Stop<T> {
     pub refresh: u16,
 }
 
-/// The longest window k of [`Stop::progress`].
+/// The values of φ that [`Stop::progress`] compares, the last one included: its window k is at most one less.
 pub const WINDOW: usize = 32;
 
 impl<T: Scalar> Default for Stop<T> {

@@ -4,17 +4,16 @@
 //! examples, one fused update of parameter-length vectors, or as much dense work: [`Slice`]),
 //! [`Trainer::finish`]; [`Trainer::step`] is the loop around them. Until `finish` has committed, the parameters and all state
 //! that outlives a step are what they were; `finish` looks at the whole update before it writes any of
-//! it. One exception: a step whose solver has begun, and that is not committed in the end, costs the warm
-//! start, if there is one.
+//! it. One exception: a step that is not committed after its solver has begun loses the warm start, if any.
 //!
 //! P is the number of trained parameters: frozen layers ([`Plan::with_trained`](crate::Plan::with_trained)) take
 //! no part in a vector.
 //!
 //! | method | vectors of length P, beside the parameters |
 //! |---|---|
-//! | [`Sgd<Plain>`](Sgd) | 1 |
-//! | [`Sgd<Momentum>`](Sgd), [`Sgd<Nesterov>`](Sgd) | 2 |
-//! | [`Adam`] | 3 |
+//! | [`Sgd<T, Plain>`](Sgd) | 1 |
+//! | [`Sgd<T, Momentum>`](Sgd), [`Sgd<T, Nesterov>`](Sgd) | 2 |
+//! | [`Adam<T>`](Adam) | 3 |
 //! | [`KrylovDescent`]`<T, K, …>` | K + 4, + 1 for [`Jacobi`](crate::precondition::Jacobi) or [`Martens`](crate::precondition::Martens); and 3(K + 1)² + 6(K + 1) scalars |
 //! | [`Tonga`]`<T, K, B, …>` | K + B + 1, + 1 for [`Centred`]; and 3(K + B)² + 2(K + B) scalars |
 //! | [`Gram`]`<T, B, …>` | 1, + 1 for [`Momentum`], + 1 for [`Woodbury`]; and [`DualStorage`](crate::DualStorage) |
@@ -75,7 +74,7 @@ pub enum Progress<T> {
     Gradient {
         /// The loss, with its L2 term.
         loss: T,
-        /// |g|.
+        /// |g|; |s| for a push-through [`Gram`].
         norm: T,
     },
     /// An iteration of the solver has ended.
@@ -116,8 +115,8 @@ pub enum Progress<T> {
 pub enum Outcome {
     /// The parameters have moved.
     Accepted,
-    /// [`NaturalGradient`] and [`KrylovDescent`]: the gradient is zero, and there is nowhere to go. Nothing has
-    /// changed.
+    /// [`NaturalGradient`], [`NaturalCg`], [`KrylovDescent`] and [`Gram`]: the gradient is zero (the residuals s for a
+    /// push-through [`Gram`]), and there is nowhere to go. Nothing has changed.
     Stationary,
     /// No trial was good enough, however strong the damping; or, of [`Tonga`], rounding left no direction. Nothing
     /// has changed.
@@ -134,7 +133,7 @@ pub struct Report<T> {
     pub loss: T,
     /// The same after it, where the method has evaluated it.
     pub loss_after: Option<T>,
-    /// |g|.
+    /// |g|; |s| for a push-through [`Gram`], in which no residual is divided by less than e⁻⁴⁰.
     pub gradient_norm: T,
     /// What the solver and the damping did, in a method that has them.
     pub solve: Option<SolveReport<T>>,
@@ -169,7 +168,7 @@ mod sealed {
 pub struct Frame<'f, T> {
     pub(crate) model: &'f Model<'f>,
     pub(crate) params: Parameters<'f, T>,
-    /// The method's vectors, [`Storage::vectors`] of them, and its [`Storage::scalars`] behind them.
+    /// The method's vectors, [`Storage::vectors`] of them, and its [`Storage::scalars`] after them.
     pub(crate) vectors: &'f mut [T],
     pub(crate) scratch: &'f mut [T],
     /// What is left of the workspace: the activations of the metric's examples stay there from product to product.

@@ -235,7 +235,7 @@ pub struct TongaStep<T> {
     share: T,
     /// W, with this step in it.
     weight: T,
-    /// Σ s² x·x.
+    /// Σ s² x·x, in the order of the rows.
     trace: T,
 }
 

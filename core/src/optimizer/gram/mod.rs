@@ -521,6 +521,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
                 };
             }
             Phase::Solved => {
+                // Running sums, in row order: rows of zeros, which the tile places, change no bit of them.
                 let (mut slope, mut quad) = (T::ZERO, T::ZERO);
                 match I::RIGHT_HAND_SIDE {
                     RightHandSide::Residuals => {

@@ -572,7 +572,7 @@ fn project<T: Scalar>(gradient: &[T], basis: &[T], row: &mut usize, projected: &
     *row
 }
 
-/// One term of point = θ + Σ cᵢvᵢ with c = Aᵀx, A being `change`; the first one starts it.
+/// One term of point = θ + Σ cᵢvᵢ with c = Aᵀx, A being `change`; the first one starts it. A cᵢ sums in index order.
 fn place<T: Scalar>(params: &[T], change: &[T], x: &[T], basis: &[T], row: usize, point: &mut [T]) {
     if row == 0 {
         kernels::copy(params, point);

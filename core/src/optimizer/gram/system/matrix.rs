@@ -87,7 +87,7 @@ impl<T: Scalar> System<'_, T> {
         (count, inputs.saturating_add(units) as u64)
     }
 
-    /// The mean of the diagonal of the Gram matrix of so many examples, each counted in full.
+    /// The mean of the diagonal of the Gram matrix over outputs, each example counted in full: a running sum in row order.
     pub(in super::super) fn mean_diagonal(&self, order: usize) -> T {
         let mut sum = T::ZERO;
         for row in 0..order {
