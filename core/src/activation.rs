@@ -25,7 +25,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// This activation behind every layer.
+    /// This activation after every layer.
     pub(crate) const fn everywhere(self) -> &'static [Self] {
         match self {
             Self::Tanh => &[Self::Tanh],

@@ -22,7 +22,7 @@ pub trait DampingMetric<T: Scalar>: Copy + Default {
     /// The weight in λD of the metric of the hidden units; 0 for none.
     fn structure(&self, damping: T) -> T;
 
-    /// The door.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`Error::Setting`].
@@ -333,7 +333,7 @@ impl<T: Scalar, D> Damping<T, D> {
         }
     }
 
-    /// The door, but for the metric.
+    /// Checks the settings, but for the metric.
     pub(crate) fn check_policy(&self) -> Result<(), Error> {
         let positive = |x: T| x > T::ZERO && x.is_finite();
         if !(positive(self.floor) && positive(self.ceiling) && self.floor <= self.ceiling) {
@@ -375,7 +375,7 @@ impl<T: Scalar, D> Damping<T, D> {
 }
 
 impl<T: Scalar, D: DampingMetric<T>> Damping<T, D> {
-    /// The door.
+    /// Checks the settings.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.check_policy()?;
         self.metric.check()

@@ -12,7 +12,7 @@
 //!
 //! What adds a product to a sum rounds both, unless the feature `fma` is on (`arithmetic`).
 //!
-//! All of them are total: of slices that do not match, a common part is used.
+//! All of them are total: if lengths do not match, only the common prefix is used.
 //!
 //! Without an operating system (`target_os = "none"`), what is called from several places is not inlined, here and elsewhere:
 //! flash holds one copy. On a host an inlined copy is up to a tenth faster.

@@ -32,7 +32,7 @@ impl<T: Scalar> LineSearch<T> {
         }
     }
 
-    /// The door.
+    /// Checks the settings.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match *self {
             Self::Fixed => Ok(()),
@@ -66,7 +66,7 @@ pub enum Decay<T> {
         /// The factor, in (0, 1].
         factor: T,
     },
-    /// α / (1 + (t − `start`) / `scale`) at the steps t behind `start` (the authors: 150 and 20).
+    /// α / (1 + (t − `start`) / `scale`) at the steps t after `start` (the authors: 150 and 20).
     Harmonic {
         /// The last step before it falls.
         start: u32,
@@ -99,7 +99,7 @@ impl<T: Scalar> Decay<T> {
         }
     }
 
-    /// The door.
+    /// Checks the settings.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let good = match *self {
             Self::Constant => true,
@@ -164,7 +164,7 @@ impl<T: Scalar> Trust<T> {
         cap
     }
 
-    /// The door.
+    /// Checks the settings.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.kl > T::ZERO && self.logit > T::ZERO {
             Ok(())

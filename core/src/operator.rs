@@ -12,8 +12,7 @@ use crate::scalar::{ROOT_MACS, Scalar};
 
 /// A symmetric linear operator A on vectors of length [`LinearOperator::dim`], given as a sum of parts.
 ///
-/// The methods are total: there is nothing to fail. A vector of another length than `dim` is used in
-/// its common part.
+/// The methods are total: there is nothing to fail. If a length differs from `dim`, only the common prefix is used.
 pub trait LinearOperator<T: Scalar> {
     /// The length of the vectors.
     fn dim(&self) -> usize;

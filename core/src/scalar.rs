@@ -141,7 +141,7 @@ pub trait Scalar:
     /// tanh x.
     fn hyperbolic_tangent(self) -> Self;
 
-    /// x ← tanh x, for many: of the same bits one by one, and faster for `f32` where there are vectors.
+    /// x ← tanh x for every element, with the bits of [`Scalar::hyperbolic_tangent`]; vectorised for `f32` on a host.
     fn hyperbolic_tangents(values: &mut [Self]) {
         for x in values {
             *x = x.hyperbolic_tangent();

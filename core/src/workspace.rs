@@ -103,7 +103,7 @@ impl<'a, T> Arena<'a, T> {
         Self(memory)
     }
 
-    /// The next `len` elements. Total: fewer when there are fewer, which the checks at the doors exclude.
+    /// The next `len` elements. Total: fewer when there are fewer, which the checks of the public functions exclude.
     pub(crate) fn take(&mut self, len: usize) -> &'a mut [T] {
         let whole = core::mem::take(&mut self.0);
         let len = if len < whole.len() { len } else { whole.len() };

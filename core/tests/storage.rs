@@ -153,19 +153,19 @@ fn cell<'d>(document: &'d str, needle: &str) -> &'d str {
 fn documented_tables() {
     let methods = include_str!("../src/optimizer/mod.rs");
     assert_eq!(
-        cell(methods, "Sgd<Plain>"),
+        cell(methods, "Sgd<T, Plain>"),
         vectors::<Sgd<f32, Plain>>().to_string()
     );
     assert_eq!(
-        cell(methods, "Sgd<Momentum>"),
+        cell(methods, "Sgd<T, Momentum>"),
         vectors::<Sgd<f32, Momentum>>().to_string()
     );
     assert_eq!(
-        cell(methods, "Sgd<Nesterov>"),
+        cell(methods, "Sgd<T, Nesterov>"),
         vectors::<Sgd<f32, Nesterov>>().to_string()
     );
     assert_eq!(
-        cell(methods, "[`Adam`]"),
+        cell(methods, "[`Adam<T>`]"),
         vectors::<Adam<f32>>().to_string()
     );
     // K + B + 1 and K + 4, with K = B = 1.

@@ -40,12 +40,12 @@ fn table(document: &str) -> Vec<(String, String)> {
 #[test]
 fn storage_tables_are_what_the_types_say() {
     let expected = [
-        ("`Sgd<Plain>`", vectors::<Sgd<f32, Plain>>().to_string()),
+        ("`Sgd<T, Plain>`", vectors::<Sgd<f32, Plain>>().to_string()),
         (
-            "`Sgd<Momentum>`, `Sgd<Nesterov>`",
+            "`Sgd<T, Momentum>`, `Sgd<T, Nesterov>`",
             vectors::<Sgd<f32, Momentum>>().to_string(),
         ),
-        ("`Adam`", vectors::<Adam<f32>>().to_string()),
+        ("`Adam<T>`", vectors::<Adam<f32>>().to_string()),
         (
             "`Gram<T, B, Tikhonov, Plain>`",
             format!(

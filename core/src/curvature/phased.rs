@@ -1,8 +1,8 @@
 //! A product in two phases, for threads or the cores of a device to share.
 //!
 //! First every tile goes through the network by itself, forth and back, and leaves its activations and seeds. Then every run
-//! of rows of a weight matrix sums over all tiles, in order. So nothing is added up by more than one of those who
-//! share, and the bits are those of [`CurvatureOperator`](super::CurvatureOperator).
+//! of rows of a weight matrix sums over all tiles, in order. So no sum is shared by two
+//! workers, and the bits are those of [`CurvatureOperator`](super::CurvatureOperator).
 
 use core::marker::PhantomData;
 
@@ -64,7 +64,7 @@ use super::{Factored, Forward, forward_pass};
 /// ```
 ///
 /// Cost of a product: [`Pass::Product`](crate::Pass::Product) per example, and from the second on without its forward pass;
-/// memory [`Phased::tile_len`] per tile, and [`Phased::scratch_len`] for each of those who share.
+/// memory [`Phased::tile_len`] per tile, and [`Phased::scratch_len`] for each worker.
 pub struct Phased<'a, T, C, const TILE: usize> {
     model: Model<'a>,
     params: Parameters<'a, T>,
@@ -135,7 +135,7 @@ impl<'a, T: Scalar, C: Factored<T>, const TILE: usize> Phased<'a, T, C, TILE> {
         rows.saturating_mul(TILE)
     }
 
-    /// The scratch memory of one of those who share, in scalars.
+    /// The scratch memory of one worker, in scalars.
     pub const fn scratch_len(&self) -> usize {
         C::PASS.scratch_len(&self.model, TILE)
     }
@@ -162,7 +162,7 @@ impl<'a, T: Scalar, C: Factored<T>, const TILE: usize> Phased<'a, T, C, TILE> {
         })
     }
 
-    /// Scratch memory for one of those who share, of at least [`Phased::scratch_len`] scalars.
+    /// Scratch memory for one worker, of at least [`Phased::scratch_len`] scalars.
     ///
     /// # Errors
     /// A [`ShapeError`], when the memory is shorter.
@@ -194,7 +194,7 @@ impl<'a, T: Scalar, C: Factored<T>, const TILE: usize> Phased<'a, T, C, TILE> {
     }
 }
 
-/// The scratch memory of one of those who share the first phase.
+/// The scratch memory of one worker in the first phase.
 pub struct PhasedScratch<'s, T>(&'s mut [T]);
 
 /// One tile of the examples: what the first phase of a product leaves of it.

@@ -329,7 +329,7 @@ impl<'a, T: Scalar> Batch<'a, T> {
         }
     }
 
-    /// The door of a pass: checks shapes and every example; returns Σ wᵦ.
+    /// Checks shapes and every example; returns Σ wᵦ.
     pub(crate) fn admit(&self, model: &Model<'_>, labels: Labels) -> Result<T, Error> {
         let examples = self.check_shape(model)?;
         let mut total = T::ZERO;

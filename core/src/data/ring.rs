@@ -34,8 +34,8 @@ impl<T: Scalar> Target<T> for u16 {
 /// The last `N` samples of a stream, each `DIM_IN` inputs and one target; the oldest gives way to the
 /// newest.
 ///
-/// [`Ring::batch`] is a view of them, in the order of their places and not of their age: what a mean
-/// over the batch does not depend on, except in its last bits.
+/// [`Ring::batch`] is a view of them in slot order, not by age; a mean depends on that only in its last bits.
+/// [`Batch::leading`] of it takes the first slots, neither the oldest nor the newest samples.
 ///
 /// ```
 /// use natgrad::{Plan, Activation, Likelihood, data::Ring};
@@ -113,7 +113,7 @@ impl<T: Scalar, const DIM_IN: usize, Y: Target<T>, const N: usize> Ring<T, DIM_I
         self.oldest = 0;
     }
 
-    /// The samples as a batch.
+    /// The samples as a batch, in slot order.
     pub fn batch(&self) -> Batch<'_, T> {
         Batch::new(
             self.inputs.as_slice().as_flattened(),

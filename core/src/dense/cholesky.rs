@@ -85,7 +85,7 @@ pub fn factor_entry<T: Scalar>(matrix: &mut [T], rows: Rows, row: usize, column:
     }
 }
 
-/// x − Σₖ aₖbₖ. In a number of its own: a sum in the place of an entry would be stored behind each product.
+/// x − Σₖ aₖbₖ. In a number of its own: a sum in the place of an entry would be stored after each product.
 fn less_products<T: Scalar>(x: T, a: &[T], b: &[T]) -> T {
     let products = a.iter().zip(b);
     products.fold(x, |left, (&a, &b)| left - a * b)

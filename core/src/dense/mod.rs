@@ -36,7 +36,7 @@ use crate::kernels;
 use crate::scalar::Scalar;
 
 /// Where a slice ends that begins at piece `first` of `len`, with `macs` multiplications to spend and `cost` per
-/// piece: behind one piece at least.
+/// piece: after one piece at least.
 pub(crate) fn block(first: usize, len: usize, macs: usize, cost: usize) -> usize {
     let pieces = macs.checked_div(cost).unwrap_or(0).max(1);
     first.saturating_add(pieces).min(len)

@@ -73,7 +73,7 @@ for_machines! {
 }
 
 /// As many numbers of s as there are blocks of `COLS`, from the columns of W that the weights begin with; returns what begins
-/// behind them.
+/// after them.
 #[inline(always)]
 fn transposed_columns<'a, T: Scalar, const COLS: usize>(
     (weights, out): (&'a [T], &'a mut [T]),

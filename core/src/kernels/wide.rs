@@ -130,7 +130,7 @@ for_machines! {
 }
 
 /// As many rows of s as there are blocks of `COLS`, from the columns of W that the weights begin with; returns
-/// what begins behind them.
+/// what begins after them.
 #[inline(always)]
 fn transposed_columns<'a, T: Scalar, const TILE: usize, const COLS: usize>(
     (weights, out): (&'a [T], &'a mut [[T; TILE]]),

@@ -85,7 +85,7 @@ impl<T: Scalar> State<T> {
         }
     }
 
-    /// 1 where the newest checkpoint is x itself, since curvature has ended the solve right behind it.
+    /// 1 where the newest checkpoint is x itself, since curvature has ended the solve right after it.
     fn copies(&self) -> usize {
         usize::from(self.checkpoints > 0 && self.last_checkpoint == self.count)
     }

@@ -8,7 +8,7 @@
 //!
 //! The reflections of P are orthogonal, so W is as orthonormal as V and carries no rounding on; and where
 //! T is singular, so is the last entry of L's diagonal: u = 0 there gives the shortest x. u'' and w''
-//! are final with column k, the two behind them with the columns to come.
+//! are final with column k, the two after them with the columns to come.
 //!
 //! The authors begin with MINRES, which costs fewer operations and vectors, and go over to this form when
 //! the condition number of R exceeds a bound (`TranCond`). Here there is no switch: w takes the place of

@@ -52,8 +52,8 @@ pub enum Status {
     /// The limit of iterations is reached.
     Limit,
     /// The recurrence of [`Minres`] or [`MinresQlp`] has come to [`Status::Residual`] or
-    /// [`Status::LeastSquares`], but b − Ax is more than twice as long as that allows: rounding has kept x
-    /// behind. Its residual and φ are true, and a warm start from it may come further.
+    /// [`Status::LeastSquares`], but b − Ax is more than twice as long as that allows: rounding has held x
+    /// back. Its residual and φ are true, and a warm start from it may come further.
     Rounding,
     /// pᵀAp is not positive, or vanishes beside what it was: A is indefinite or singular, or rounding has
     /// used up its digits. x is the last iterate before.
@@ -186,7 +186,7 @@ pub trait Solver<T: Scalar> {
         memory: &mut [T],
     ) -> Advance<T>;
 
-    /// The number of iterates that are kept: the last, and the checkpoints behind it, none of which is the last itself.
+    /// The number of iterates that are kept: the last, and the checkpoints before it, none of which is the last itself.
     fn iterates(state: &Self::State) -> usize;
 
     /// After the end: iterate `age` (0 the last, then the checkpoints, newest first) of length `n`, and

@@ -36,7 +36,7 @@ pub(crate) struct Parameters<'a, T> {
     below: &'a [T],
     /// Of the trained layers: the P that a method sees.
     pub(crate) trained: &'a [T],
-    /// Of the frozen layers behind them.
+    /// Of the frozen layers after them.
     above: &'a [T],
 }
 

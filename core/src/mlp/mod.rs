@@ -288,7 +288,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         Ok(self.admit(batch, Labels::Unused, pass)?.0)
     }
 
-    /// The door of a pass: returns the number of tiles and the total weight.
+    /// Checks what a pass needs; returns the number of tiles and the total weight.
     pub(crate) fn admit(
         &self,
         batch: &Batch<'_, T>,

@@ -42,7 +42,7 @@ impl<T: Scalar> Default for Search<T> {
 }
 
 impl<T: Scalar> Search<T> {
-    /// The door.
+    /// Checks the settings.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.directions > 0 && self.slope >= T::ZERO && self.slope < T::ONE {
             Ok(())

@@ -1,7 +1,8 @@
 //! Whether an update can leave the range of the scalar type, known without a look at each parameter.
 //!
 //! ```text
-//! |xᵢ| ≤ b before a step that makes it at most F(|xᵢ|, |gᵢ|), F rising in both:  |xᵢ| ≤ b′ = (1 + 2ε) F(b, |g|) behind it
+//! before a step that makes |xᵢ| at most F(|xᵢ|, |gᵢ|), F rising in both:  |xᵢ| ≤ b
+//! after it:                                                               |xᵢ| ≤ b′ = (1 + 2ε) F(b, |g|)
 //! ```
 //!
 //! |g|, the Euclidean norm, is at least every |gᵢ|; ε is the distance from 1 to the next number, of which a rounding is half.

@@ -205,13 +205,13 @@ pub trait Method<T: Scalar>: sealed::Sealed {
     /// What a step that is under way keeps beside its vectors.
     type Step: Copy;
 
-    /// The door: whether the settings are in range.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`Error::Setting`], with the sentence that says which.
     fn check(&self) -> Result<(), Error>;
 
-    /// The door of a step: whether the method takes such examples, and such an L2 term.
+    /// Checks whether the method takes such examples, and such an L2 term.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Setting`].

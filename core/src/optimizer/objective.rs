@@ -69,7 +69,7 @@ impl<T: Scalar> L2<'_, T> {
         Self { anchor, ..self }
     }
 
-    /// The door.
+    /// Checks strength and anchor.
     pub(crate) fn check(&self, model: &Model<'_>) -> Result<(), Error> {
         if !(self.strength >= T::ZERO && self.strength.is_finite()) {
             return Err(Error::Setting(

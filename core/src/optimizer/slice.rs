@@ -25,9 +25,14 @@ pub struct Slice {
     pub vectors: usize,
     /// The multiply-accumulates of its dearest indivisible piece of dense work.
     pub scalars: usize,
-    /// Its system in output space. The dearest pieces of that: the rows of a tile along a vector, tile · (t + KU) with t
-    /// weights in the trained layers; the entries of a pair of examples, I + K²(U + layers); an update of its rows; an entry of its factor or of D, BK + 6 and a root; the roots of one side of a layer. Smaller
-    /// ones share a slice.
+    /// Its system in output space, of which smaller pieces share a slice. The dearest, with t weights, I inputs and U units
+    /// in the trained layers:
+    ///
+    /// - the rows of a tile along a vector: tile · (t + KU);
+    /// - the entries of a pair of examples: I + K²(U + layers);
+    /// - an update of its rows: BK times [`Slice::rows`];
+    /// - an entry of its factor or of D: BK + 6 and a root;
+    /// - the roots of one side of a layer: a root and a division for each entry.
     pub dual: DualStorage,
     /// The multiply-accumulates per row of that system of its dearest update of rows.
     pub rows: usize,

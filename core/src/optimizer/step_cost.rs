@@ -101,7 +101,7 @@ impl Model<'_> {
     ///
     /// With n = BK, and g, v, j, p, l the multiply-accumulates of a gradient, `Jᵀu`, `Jv`, a product and a loss
     /// ([`Model::macs`]), j′ = j where the logits are bounded, which those of Gaussian outputs are not, and of the
-    /// weights w, t and u those of all layers, of the trained ones and of all behind the first trained one:
+    /// weights w, t and u those of all layers, of the trained ones and of all after the first trained one:
     ///
     /// | | multiply-accumulates |
     /// |---|---|

@@ -518,7 +518,7 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
         }
     }
 
-    /// The door of a step.
+    /// Checks everything that can be wrong with a step before its examples are looked at.
     fn admit(&self, batch: &Batch<'_, T>, metric: &Metric<'_, T>) -> Result<(), Error> {
         self.idle()?;
         self.method.check()?;

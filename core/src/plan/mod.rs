@@ -42,7 +42,7 @@ pub use storage::{DualStorage, Pass, Room, Storage};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Plan<const N: usize> {
     widths: [usize; N],
-    /// Of hidden layer l at place l; the places behind the last hidden layer mean nothing.
+    /// Of hidden layer l at place l; the places after the last hidden layer mean nothing.
     hidden: [Activation; N],
     likelihood: Likelihood,
     trained: Trained,
@@ -250,14 +250,14 @@ impl Totals {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Model<'p> {
     widths: &'p [usize],
-    /// Of hidden layer l at place l; the last place stands for all layers behind it.
+    /// Of hidden layer l at place l; the last place stands for all layers after it.
     hidden: &'p [Activation],
     likelihood: Likelihood,
     trained: Trained,
     totals: Totals,
 }
 
-/// P may be at most this much below the address space, so that no size of a method overflows.
+/// The parameters of a network are at most [`usize::MAX`] / `HEADROOM`, so that no size of a method overflows.
 const HEADROOM: usize = 1024;
 
 impl<'p> Model<'p> {
@@ -376,8 +376,8 @@ impl<'p> Model<'p> {
         self.widths.len().saturating_sub(2)
     }
 
-    /// The activation behind layer `layer` of weights, 0 the first: that of a hidden layer, or the
-    /// identity behind the last one, whose outputs are the logits.
+    /// The activation after layer `layer` of weights, 0 the first: that of a hidden layer, or the
+    /// identity after the last one, whose outputs are the logits.
     pub fn activation(&self, layer: usize) -> Activation {
         if layer >= self.hidden_layers() {
             return Activation::Identity;
@@ -455,7 +455,7 @@ impl<'p> Model<'p> {
 
     /// Multiply-accumulates of one pass over one example, biases and activations not counted.
     ///
-    /// With n weights, t of them in trained layers, t₁ in the first trained layer, and u in all layers behind
+    /// With n weights, t of them in trained layers, t₁ in the first trained layer, and u in all layers after
     /// that one:
     ///
     /// | pass | |
@@ -537,7 +537,7 @@ pub(crate) struct Weights {
     pub(crate) trained: u64,
     /// Of the first trained one.
     pub(crate) lowest: u64,
-    /// Of all layers behind that one.
+    /// Of all layers after that one.
     pub(crate) behind: u64,
 }
 
@@ -562,7 +562,7 @@ impl<'p, const N: usize> From<&'p Plan<N>> for Model<'p> {
     }
 }
 
-/// Why a plan is none.
+/// Why a plan was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PlanError {
@@ -576,7 +576,7 @@ pub enum PlanError {
     TooManyClasses,
     /// The parameters leave the address space.
     TooLarge,
-    /// An activation for a hidden layer that there is not, or hidden layers without one.
+    /// An activation for a hidden layer that does not exist, or another number of activations than of hidden layers.
     NoSuchLayer,
     /// A range of trained layers that is empty or leaves the network.
     NothingTrained,

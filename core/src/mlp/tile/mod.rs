@@ -35,7 +35,7 @@ pub(crate) struct Tile<'w, T, const TILE: usize> {
 }
 
 impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
-    /// Carves the rows that `pass` needs off `scratch`, whose length the door has checked.
+    /// Carves the rows that `pass` needs off `scratch`, whose length was checked before.
     pub(crate) fn carve(model: &Model<'_>, pass: Pass, scratch: &'w mut [T]) -> Self {
         let storage = pass.storage();
         let mut arena = Arena::new(scratch);
@@ -150,7 +150,7 @@ impl<'w, T: Scalar, const TILE: usize> Tile<'w, T, TILE> {
     }
 
     /// Rzₗ = Vₗ aₗ₋₁ + cₗ + Wₗ Raₗ₋₁ and Raₗ = φ′ ∘ Rzₗ, with Ra = 0 before the first trained
-    /// layer, where it is neither written nor read, and V = 0, c = 0 behind the last one (Pearlmutter 1994).
+    /// layer, where it is neither written nor read, and V = 0, c = 0 after the last one (Pearlmutter 1994).
     pub(crate) fn forward_tangent(
         &mut self,
         model: &Model<'_>,

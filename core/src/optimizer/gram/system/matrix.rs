@@ -10,7 +10,7 @@ use crate::scalar::{ROOT_MACS, Scalar};
 const BLOCK: usize = 16;
 
 impl<T: Scalar> System<'_, T> {
-    /// The entries of the Gram matrix from a pair of examples on, row by row, at least those of one pair; the pair behind
+    /// The entries of the Gram matrix from a pair of examples on, row by row, at least those of one pair; the pair after
     /// them, and their multiply-accumulates, of which there are no more than `room` otherwise.
     pub(in super::super) fn form(
         &mut self,
@@ -33,7 +33,7 @@ impl<T: Scalar> System<'_, T> {
         (at, spent)
     }
 
-    /// Those of an example and of `other` ≤ `example` with those behind it, at most `most` and
+    /// Those of an example and of `other` ≤ `example` with those after it, at most `most` and
     /// `BLOCK` of them: Σₗ (1 + aₗ·aₗ′)(δₗ·δₗ′), layer after layer, of what is kept. How many pairs, and their
     /// multiply-accumulates.
     fn pairs(&mut self, example: usize, other: usize, most: usize) -> (usize, u64) {
@@ -97,7 +97,7 @@ impl<T: Scalar> System<'_, T> {
         sum / T::of_count(self.model.dim_out())
     }
 
-    /// The factor of the Gram matrix + λI from an entry on, row by row, at least one; the last pivot, the entry behind, and
+    /// The factor of the Gram matrix + λI from an entry on, row by row, at least one; the last pivot, the entry after it, and
     /// the multiply-accumulates, of which there are no more than `room` otherwise. It ends at a pivot that is none.
     /// `loaded` examples take part: where the others lie depends on the tile, and changes no bit.
     pub(in super::super) fn factorise(
@@ -136,7 +136,7 @@ impl<T: Scalar> System<'_, T> {
         (pivot, at, spent)
     }
 
-    /// Rows of y from one on, of which there are twice the order, as many as `room` allows; the row behind them, and their
+    /// Rows of y from one on, of which there are twice the order, as many as `room` allows; the row after them, and their
     /// multiply-accumulates.
     pub(in super::super) fn solve(
         &mut self,
@@ -157,7 +157,7 @@ impl<T: Scalar> System<'_, T> {
     }
 }
 
-/// The entry of a lower half so many behind another of its row, or the first of the next row.
+/// The entry of a lower half so many after another of its row, or the first of the next row.
 fn behind((row, column): (usize, usize), count: usize) -> (usize, usize) {
     let next = column.saturating_add(count);
     if next > row {
