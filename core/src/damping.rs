@@ -110,8 +110,8 @@ impl<T: Scalar> DampingMetric<T> for Marquardt {
 /// D = I + μ J_hᵀH_hJ_h: structural damping, which also holds the hidden units h where they are, each read
 /// as an output of its own (see [`crate::curvature::Fisher::with_structure`]).
 ///
-/// Reference: Martens & Sutskever 2012, on structural damping; Pascanu & Bengio 2014, section 5 (the metric of the joint
-/// p(t|h) p(h|x)).
+/// Reference: Martens & Sutskever 2012, on structural damping; Pascanu & Bengio 2014, section 5 (the metric of the
+/// joint p(t|h) p(h|x)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Structural<T> {

@@ -6,8 +6,8 @@ use crate::data::DataError;
 use crate::plan::PlanError;
 use crate::workspace::ShapeError;
 
-/// Why a call was refused, or why a step failed. Parameters and state are what they were before, but for the warm start of
-/// a step whose solver had begun.
+/// Why a call was refused, or why a step failed. Parameters and state are what they were before, but for the warm start
+/// of a step whose solver had begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {
@@ -18,7 +18,8 @@ pub enum Error {
     Shape(ShapeError),
     /// An example cannot be used.
     Data(DataError),
-    /// A setting is out of its range, or does not go with the batch, the metric or the L2 term; the sentence says which.
+    /// A setting is out of its range, or does not go with the batch, the metric or the L2 term; the sentence says
+    /// which.
     Setting(&'static str),
     /// The parameters are not finite, or a loss, a gradient, an output or a product overflows at them.
     NonFinite,

@@ -14,8 +14,8 @@
 //!
 //! All of them are total: if lengths do not match, only the common prefix is used.
 //!
-//! Without an operating system (`target_os = "none"`), what is called from several places is not inlined, here and elsewhere:
-//! flash holds one copy. On a host an inlined copy is up to a tenth faster.
+//! Without an operating system (`target_os = "none"`), what is called from several places is not inlined, here and
+//! elsewhere: flash holds one copy. On a host an inlined copy is up to a tenth faster.
 
 use crate::scalar::Scalar;
 
@@ -41,7 +41,8 @@ pub(crate) const fn by_lanes<T: Scalar, const TILE: usize>() -> bool {
     T::VECTORS && TILE >= 4
 }
 
-/// Whether vectors hold rows or columns of a weight matrix, since there is one lane: then the kernels are those of `single`.
+/// Whether vectors hold rows or columns of a weight matrix, since there is one lane: then the kernels are those of
+/// `single`.
 const fn by_weights<T: Scalar, const TILE: usize>() -> bool {
     T::VECTORS && TILE == 1
 }

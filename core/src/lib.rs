@@ -17,8 +17,8 @@
 ))]
 extern crate std;
 
-// The reading order: a module rests on those above it. Two names come from below: `plan` asks for `data::Labels`, whether
-// targets are looked at, and `error` holds what `data` refuses.
+// The reading order: a module rests on those above it. Two names come from below: `plan` asks for `data::Labels`,
+// whether targets are looked at, and `error` holds what `data` refuses.
 
 #[macro_use]
 mod machine;

@@ -6,10 +6,10 @@
 //! matrix *is* the Fisher (Pascanu & Bengio, sections 2.1 and 5; Schraudolph 2002). Everything is
 //! computed from logits, in forms that neither overflow nor divide by a probability.
 //!
-//! Limits: p − t of a confident right answer is a difference of numbers near 1, and off by up to ε of 1. Beyond a margin
-//! of the logits of about 17 in `f32` (36 in `f64`) the gradients of such an example have no digits left, nor have a
-//! categorical's losses and, at the likeliest class, its products Hu. The losses of a Bernoulli and its Hu, whitened
-//! residuals and forms uᵀHu keep theirs.
+//! Limits: p − t of a confident right answer is a difference of numbers near 1, and off by up to ε of 1. Beyond a
+//! margin of the logits of about 17 in `f32` (36 in `f64`) the gradients of such an example have no digits left, nor
+//! have a categorical's losses and, at the likeliest class, its products Hu. The losses of a Bernoulli and its Hu,
+//! whitened residuals and forms uᵀHu keep theirs.
 //!
 //! Functions here work on a tile: `[K]` rows of one lane per example. Sums over the outputs run in index order.
 
@@ -25,8 +25,8 @@ mod tests;
 pub enum Likelihood {
     /// t ~ N(z, I): loss ½ Σ (z − t)², mean z, H = I.
     ///
-    /// Its variance is 1, so that the loss, λ and the bounds of [`Trust`](crate::line_search::Trust) are in squares of the
-    /// targets' unit. Targets should be of order 1: less their mean, divided by their standard deviation. ¼ of
+    /// Its variance is 1, so that the loss, λ and the bounds of [`Trust`](crate::line_search::Trust) are in squares of
+    /// the targets' unit. Targets should be of order 1: less their mean, divided by their standard deviation. ¼ of
     /// [`Trust::kl`](crate::line_search::Trust::kl), the default of [`Gram`](crate::optimizer::Gram), lets the outputs
     /// change by about 0.7 of that unit per step, in the root mean square; without a bound, a natural-gradient step
     /// toward targets in the hundreds can saturate tanh units for good.
@@ -69,8 +69,8 @@ fn set<T: Scalar, const TILE: usize>(row: &mut [T; TILE], lane: usize, value: T)
 impl Likelihood {
     /// ℓ(z, t) of the first `lanes` examples.
     ///
-    /// Gaussian ½ Σ (z − t)²; Bernoulli Σ t softplus(−z) + (1 − t) softplus(z); categorical Σ tₖ (lse(z) − zₖ), with the
-    /// largest logit subtracted before the exponentials.
+    /// Gaussian ½ Σ (z − t)²; Bernoulli Σ t softplus(−z) + (1 − t) softplus(z); categorical Σ tₖ (lse(z) − zₖ), with
+    /// the largest logit subtracted before the exponentials.
     pub(crate) fn losses<T: Scalar, const TILE: usize>(
         self,
         logits: &[[T; TILE]],
@@ -186,8 +186,8 @@ impl Likelihood {
         }
     }
 
-    /// seeds = scaleᵦ Hu of the first `lanes` examples; returns scaleᵦ uᵀHu of each, uᵀHu as a sum of terms that are not
-    /// negative.
+    /// seeds = scaleᵦ Hu of the first `lanes` examples; returns scaleᵦ uᵀHu of each, uᵀHu as a sum of terms that are
+    /// not negative.
     ///
     /// The softmax's uᵀHu = Σ pₖ (uₖ − ū)² with ū = p·u; the inner product of u with Hu can come out
     /// negative in `f32` when the softmax is saturated. Likewise (Hu)ₖ = pₖ (uₖ − ū), not

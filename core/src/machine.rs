@@ -1,9 +1,9 @@
 //! The instruction sets that a kernel is compiled for.
 //!
-//! Without the feature `multiversion` it is the one of the build. With it, a kernel is compiled once for each of a few, and a
-//! call takes the best of the machine: an atomic load and a jump. None of them fuses a multiply with an add, since the
-//! compiler never contracts: the bits are the same. With the feature `fma` they have the instruction that does, and those
-//! kernels that ask for it the bits that it gives.
+//! Without the feature `multiversion` it is the one of the build. With it, a kernel is compiled once for each of a few,
+//! and a call takes the best of the machine: an atomic load and a jump. None of them fuses a multiply with an add,
+//! since the compiler never contracts: the bits are the same. With the feature `fma` they have the instruction that
+//! does, and those kernels that ask for it the bits that it gives.
 
 /// Compiles a function for each instruction set.
 macro_rules! for_machines {

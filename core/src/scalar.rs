@@ -1,8 +1,8 @@
 //! The number type: `f32` on the device, `f64` for the oracle.
 //!
-//! Arithmetic is IEEE `+ − × ÷` as the language gives it, without fused operations unless the feature `fma` is on. What the
-//! language does not give (`√`, `exp`, `ln`, `tanh`, …) comes from the `libm` crate on every target,
-//! the host included, because the platform's own functions differ in the last bit from one another.
+//! Arithmetic is IEEE `+ − × ÷` as the language gives it, without fused operations unless the feature `fma` is on. What
+//! the language does not give (`√`, `exp`, `ln`, `tanh`, …) comes from the `libm` crate on every target, the host
+//! included, because the platform's own functions differ in the last bit from one another.
 
 use core::fmt::{Debug, Display, LowerExp};
 use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
@@ -16,8 +16,8 @@ pub(crate) mod counted;
 
 mod sealed {
     pub trait Sealed: Sized {
-        /// Whether kernels work on whole vectors of this type: on a machine with an operating system. A core of bare metal has
-        /// no vectors, and too little stack for what would fill them.
+        /// Whether kernels work on whole vectors of this type: on a machine with an operating system. A core of bare
+        /// metal has no vectors, and too little stack for what would fill them.
         const VECTORS: bool = !cfg!(target_os = "none");
 
         /// Whether the machine computes with this type in registers of its own; else functions do, by integers.
@@ -49,8 +49,9 @@ macro_rules! sealed {
                 $($arm)*
             ));
 
-            // By the bits, as a comparison of numbers moves flags from one unit to the other on a Cortex-M, and is a function
-            // where there is no unit. As integers, −0 … −∞ are the lowest, and the NaNs of that sign lie above them.
+            // By the bits, as a comparison of numbers moves flags from one unit to the other on a Cortex-M, and is a
+            // function where there is no unit. As integers, −0 … −∞ are the lowest, and the NaNs of that sign lie above
+            // them.
             #[inline]
             fn below_zero(self) -> bool {
                 self.to_bits().cast_signed() <= $type::NEG_INFINITY.to_bits().cast_signed()
@@ -69,7 +70,8 @@ macro_rules! sealed {
                 all(target_feature = "mclass", $($arm)*)
             ));
 
-            // Inlined whatever it costs: in a version of a kernel it is one instruction, and alone a function of software.
+            // Inlined whatever it costs: in a version of a kernel it is one instruction, and alone a function of
+            // software.
             #[cfg(feature = "fma")]
             #[expect(clippy::disallowed_methods, reason = "other bits are what the feature is for")]
             #[inline(always)]

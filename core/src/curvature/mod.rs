@@ -79,8 +79,8 @@ mod sealed {
 
     /// The columns of Q, by which vectors at the outputs become seeds.
     pub trait Columns<T: Scalar> {
-        /// Seeds the tile, which has the tangents of a vector, with QQᵀ times those of the logits; returns the form of each
-        /// lane.
+        /// Seeds the tile, which has the tangents of a vector, with QQᵀ times those of the logits; returns the form of
+        /// each lane.
         fn seed_product<const TILE: usize>(forward: &mut Forward<'_, T, TILE>) -> [T; TILE];
 
         /// How many there are.
@@ -116,8 +116,8 @@ impl<T: Scalar> Factored<T> for Natural {
     const COLUMN_PASS: Pass = Pass::Vjp;
 }
 
-// One implementation for all of [`sealed::Columns`] would make programs of natural gradient 2 kB larger on cores without a
-// floating-point unit: it stands here for each.
+// One implementation for all of [`sealed::Columns`] would make programs of natural gradient 2 kB larger on cores
+// without a floating-point unit: it stands here for each.
 impl<T: Scalar> sealed::Product<T> for Natural {
     fn add_product<const TILE: usize>(
         forward: &mut Forward<'_, T, TILE>,
@@ -261,14 +261,14 @@ pub struct Examples<'a, T> {
     /// Σ wᵦ.
     pub(crate) total: T,
     pub(crate) kept: Kept<'a, T>,
-    /// How many examples have been gone over, and those of them whose activations were there: what the arithmetic of a step
-    /// is counted by.
+    /// How many examples have been gone over, and those of them whose activations were there: what the arithmetic of a
+    /// step is counted by.
     loaded: usize,
     restored: usize,
 }
 
-/// Activations that stay from one product to the next, as long as neither the parameters nor the examples change: those of
-/// the first tiles, as many as there is memory for.
+/// Activations that stay from one product to the next, as long as neither the parameters nor the examples change: those
+/// of the first tiles, as many as there is memory for.
 pub(crate) struct Kept<'a, T> {
     pub(crate) memory: &'a mut [T],
     /// The tiles whose activations are there.
@@ -439,8 +439,8 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
         Ok(Self::over(examples))
     }
 
-    /// The curvature with memory in which the activations of the first tiles stay from one product to the next, Σ widths ·
-    /// `TILE` scalars for each tile; what is left over stays unused. No bit changes.
+    /// The curvature with memory in which the activations of the first tiles stay from one product to the next, Σ
+    /// widths · `TILE` scalars for each tile; what is left over stays unused. No bit changes.
     ///
     /// Cost of a product: as without, but no forward pass of an example whose activations are there, from the second
     /// product on.
@@ -462,8 +462,8 @@ impl<'a, T: Scalar, C: Curvature<T>, const TILE: usize> CurvatureOperator<'a, T,
         }
     }
 
-    /// The multiply-accumulates of what was done, each example by `pass`, but for the forward passes of activations that
-    /// were kept.
+    /// The multiply-accumulates of what was done, each example by `pass`, but for the forward passes of activations
+    /// that were kept.
     pub(crate) fn macs(&self, pass: Pass) -> u64 {
         self.examples.macs(pass)
     }
@@ -542,8 +542,8 @@ impl<T: Scalar, C: Factored<T>, const TILE: usize> CurvatureOperator<'_, T, C, T
         tile.backward_squared(model, **params, out);
     }
 
-    /// The diagonal, into `out` `[P]`. That of [`Fisher`] is exact down to a √p or √(p(1 − p)) of e⁻⁴⁰, below which Q is
-    /// held there.
+    /// The diagonal, into `out` `[P]`. That of [`Fisher`] is exact down to a √p or √(p(1 − p)) of e⁻⁴⁰, below which Q
+    /// is held there.
     ///
     /// Cost: [`Factored::COLUMN_PASS`] per example and column.
     pub fn diagonal(&mut self, out: &mut [T]) {

@@ -1,8 +1,8 @@
 //! A product in two phases, for threads or the cores of a device to share.
 //!
-//! First every tile goes through the network by itself, forth and back, and leaves its activations and seeds. Then every run
-//! of rows of a weight matrix sums over all tiles, in order. So no sum is shared by two
-//! workers, and the bits are those of [`CurvatureOperator`](super::CurvatureOperator).
+//! First every tile goes through the network by itself, forth and back, and leaves its activations and seeds. Then
+//! every run of rows of a weight matrix sums over all tiles, in order. So no sum is shared by two workers, and the bits
+//! are those of [`CurvatureOperator`](super::CurvatureOperator).
 
 use core::marker::PhantomData;
 
@@ -16,8 +16,8 @@ use crate::workspace::{Arena, ShapeError, at_least, exact};
 
 use super::{Factored, Forward, forward_pass};
 
-/// A curvature C = (1/B) Σᵦ JᵦᵀQᵦQᵦᵀJᵦ over a batch, [`Natural`](super::Natural) or [`Empirical`](super::Empirical), as the
-/// two phases of a product.
+/// A curvature C = (1/B) Σᵦ JᵦᵀQᵦQᵦᵀJᵦ over a batch, [`Natural`](super::Natural) or [`Empirical`](super::Empirical), as
+/// the two phases of a product.
 ///
 /// ```text
 /// per tile of examples:  δ_L = QQᵀJv, δₗ₋₁ = φ′ ∘ Wₗᵀδₗ   PhasedTile::propagate
@@ -63,8 +63,8 @@ use super::{Factored, Forward, forward_pass};
 /// # Ok::<(), natgrad::Error>(())
 /// ```
 ///
-/// Cost of a product: [`Pass::Product`](crate::Pass::Product) per example, and from the second on without its forward pass;
-/// memory [`Phased::tile_len`] per tile, and [`Phased::scratch_len`] for each worker.
+/// Cost of a product: [`Pass::Product`](crate::Pass::Product) per example, and from the second on without its forward
+/// pass; memory [`Phased::tile_len`] per tile, and [`Phased::scratch_len`] for each worker.
 pub struct Phased<'a, T, C, const TILE: usize> {
     model: Model<'a>,
     params: Parameters<'a, T>,
@@ -213,8 +213,8 @@ pub struct PhasedTile<'a, T, C, const TILE: usize> {
 }
 
 impl<T: Scalar, C: Factored<T>, const TILE: usize> PhasedTile<'_, T, C, TILE> {
-    /// The first phase for this tile, with the vector `v` `[P]`. The first call takes the forward pass, whose activations
-    /// stay.
+    /// The first phase for this tile, with the vector `v` `[P]`. The first call takes the forward pass, whose
+    /// activations stay.
     pub fn propagate(&mut self, v: &[T], scratch: &mut PhasedScratch<'_, T>) {
         let Phased {
             model,
@@ -256,7 +256,8 @@ impl<T: Scalar, C: Factored<T>, const TILE: usize> PhasedTile<'_, T, C, TILE> {
         tile.backward_structural_showing(model, *params, *structure, &mut self.form, show);
     }
 
-    /// Adds the tile's share of vᵀCv to `quad`, example by example. The bits of a whole product take the tiles in order.
+    /// Adds the tile's share of vᵀCv to `quad`, example by example. The bits of a whole product take the tiles in
+    /// order.
     pub fn add_form(&self, quad: &mut T) {
         for &form in self.form.iter().take(self.lanes) {
             *quad += form;
@@ -315,8 +316,8 @@ impl<T: Scalar> PhasedRows<'_, T> {
         (upper, lower)
     }
 
-    /// The second phase for these rows: adds Σᵦ δᵦaᵦᵀ over the examples of the tiles, one after the other. The bits of a
-    /// whole product take all tiles in order, from zero on.
+    /// The second phase for these rows: adds Σᵦ δᵦaᵦᵀ over the examples of the tiles, one after the other. The bits of
+    /// a whole product take all tiles in order, from zero on.
     pub fn deposit<C, const TILE: usize>(&mut self, tiles: &[PhasedTile<'_, T, C, TILE>]) {
         for tile in tiles {
             let input = rows(tile.activations, self.input, self.fan_in);

@@ -379,8 +379,8 @@ impl<'a, T: Scalar> Batch<'a, T> {
         self.inputs.read(example, model.dim_in(), places, put);
     }
 
-    /// The inputs of `count` examples from `first` on, where they are numbers that lie side by side and all examples take
-    /// part: to be moved as a whole. Not where functions compute, beside which it would save nothing.
+    /// The inputs of `count` examples from `first` on, where they are numbers that lie side by side and all examples
+    /// take part: to be moved as a whole. Not where functions compute, beside which it would save nothing.
     pub(crate) fn inputs_of(
         &self,
         model: &Model<'_>,
@@ -435,8 +435,8 @@ impl<'a, T: Scalar> Batch<'a, T> {
         }
     }
 
-    /// The first `examples` of the batch, or all of it when it has fewer. Of the batch of a [`Ring`] those are its first
-    /// slots, not its oldest or newest samples.
+    /// The first `examples` of the batch, or all of it when it has fewer. Of the batch of a [`Ring`] those are its
+    /// first slots, not its oldest or newest samples.
     #[must_use]
     pub fn leading(&self, model: &Model<'_>, examples: usize) -> Self {
         let weights = match self.weights {

@@ -91,8 +91,8 @@ fn less_products<T: Scalar>(x: T, a: &[T], b: &[T]) -> T {
     products.fold(x, |left, (&a, &b)| left - a * b)
 }
 
-/// The entries of a row of a factor that [`factor_block`] works on at once: their sums are under way together, and what is
-/// factored of the row is loaded once for all of them.
+/// The entries of a row of a factor that [`factor_block`] works on at once: their sums are under way together, and what
+/// is factored of the row is loaded once for all of them.
 pub(crate) const BLOCK: usize = 4;
 
 /// The multiplications and divisions of [`factor_block`].

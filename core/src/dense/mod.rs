@@ -5,9 +5,9 @@
 //! ```
 //!
 //! A matrix of order n lies in the caller's memory, `[n × n]`, row-major; of a symmetric one the lower half is
-//! looked at, and the upper one need not be there ([`Rows::Packed`]). Orders from 1 to some tens are meant. The work is cut
-//! into pieces, of which a slice does as many as it has multiplications to spend, and one at least: an entry
-//! of a factor or a row of a solution, at most n of them; a rotation, 8n + 12 and four roots.
+//! looked at, and the upper one need not be there ([`Rows::Packed`]). Orders from 1 to some tens are meant. The work is
+//! cut into pieces, of which a slice does as many as it has multiplications to spend, and one at least: an entry of a
+//! factor or a row of a solution, at most n of them; a rotation, 8n + 12 and four roots.
 //!
 //! Order of summation: an entry of a factor, or of a solution, takes its products off one after the other,
 //! in index order (from the last index down where a triangle is solved upwards); a rotation is

@@ -2,8 +2,8 @@
 //!
 //! Never a function that does it in software: where there is no instruction, the operations stay apart. That is decided
 //! - in a function of `for_machines`, for the instruction set of each of its versions;
-//! - elsewhere for the instruction set of the build: by `fma` on x86, `neon` on 64-bit Arm, a floating-point unit in the
-//!   calling convention of a Cortex-M, where each is one that fuses `f32`, and `f` or `d` on RISC-V.
+//! - elsewhere for the instruction set of the build: by `fma` on x86, `neon` on 64-bit Arm, a floating-point unit in
+//!   the calling convention of a Cortex-M, where each is one that fuses `f32`, and `f` or `d` on RISC-V.
 
 #![cfg_attr(
     feature = "fma",

@@ -1,7 +1,7 @@
 //! Tile kernels for scalar registers: those of a device, and of two or three lanes on a host.
 //!
-//! Where a machine has no registers for the type, a product is a call that takes a hundred instructions, blocks of rows save
-//! three of them, and would cost some kilobytes: there rows are worked on one at a time.
+//! Where a machine has no registers for the type, a product is a call that takes a hundred instructions, blocks of rows
+//! save three of them, and would cost some kilobytes: there rows are worked on one at a time.
 
 use super::arithmetic::Arithmetic;
 use crate::kernels;
@@ -176,8 +176,8 @@ pub(super) fn add_products<T: Scalar, const TILE: usize>(
     }
 }
 
-/// The same for a block of rows, of one lane: rows too few for a block, as those of a Gram matrix often are, go without the
-/// registers that it takes.
+/// The same for a block of rows, of one lane: rows too few for a block, as those of a Gram matrix often are, go without
+/// the registers that it takes.
 #[cfg_attr(target_os = "none", inline(never))]
 fn add_products_of_block_apart<T: Scalar, const TILE: usize>(
     weights: &[T],

@@ -12,7 +12,8 @@ use super::wide::{COLUMNS, fits, multiply_add, transposed};
 use crate::scalar::Scalar;
 
 for_machines! {
-    /// z += W a of as many rows as there are blocks of [`COLUMNS`], of which an input has to have one at least; returns those of W and z that are left.
+    /// z += W a of as many rows as there are blocks of [`COLUMNS`], of which an input has to have one at least; returns
+    /// those of W and z that are left.
     ///
     /// A sum runs along a row, in index order, so that vectors have to hold columns: squares of W are transposed in
     /// registers.
@@ -72,8 +73,8 @@ for_machines! {
     }
 }
 
-/// As many numbers of s as there are blocks of `COLS`, from the columns of W that the weights begin with; returns what begins
-/// after them.
+/// As many numbers of s as there are blocks of `COLS`, from the columns of W that the weights begin with; returns what
+/// begins after them.
 #[inline(always)]
 fn transposed_columns<'a, T: Scalar, const COLS: usize>(
     (weights, out): (&'a [T], &'a mut [T]),

@@ -101,8 +101,8 @@ impl<T: Scalar, const TILE: usize> Kernels<T, TILE> {
         versions: false,
     };
 
-    /// sum + a b as a loop in the order of the indices has it. With the feature `fma` the sum is rounded alone, where the
-    /// instruction set has it so: that of the build, or where the loop is `vectors` that of the machine.
+    /// sum + a b as a loop in the order of the indices has it. With the feature `fma` the sum is rounded alone, where
+    /// the instruction set has it so: that of the build, or where the loop is `vectors` that of the machine.
     fn plus(self, vectors: bool, sum: T, a: T, b: T) -> T
     where
         T: Fused,

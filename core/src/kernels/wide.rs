@@ -1,7 +1,7 @@
 //! Tile kernels for vectors of lanes: those of a host.
 //!
-//! A block of sums stays in registers while the inner index runs, so that memory is asked for factors only. What a block
-//! holds is chosen by the registers; the order of each sum is not: it is that of the inner index.
+//! A block of sums stays in registers while the inner index runs, so that memory is asked for factors only. What a
+//! block holds is chosen by the registers; the order of each sum is not: it is that of the inner index.
 
 #![expect(
     clippy::inline_always,
@@ -218,8 +218,8 @@ fn add_terms<T: Scalar, const TILE: usize>(
     let mut rest = input;
     let mut first = 0;
     while !rest.is_empty() {
-        // Columns of zeros fill the last block, and are not stored. They cost less than single columns would, and are not
-        // counted as multiplications of a slice.
+        // Columns of zeros fill the last block, and are not stored. They cost less than single columns would, and are
+        // not counted as multiplications of a slice.
         let mut filled = [[T::ZERO; TILE]; COLUMNS];
         let (block, tail) = if let Some(split) = rest.split_first_chunk::<COLUMNS>() {
             split

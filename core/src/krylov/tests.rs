@@ -38,8 +38,8 @@ impl LinearOperator<Counted> for Uncounted<'_> {
     }
 }
 
-/// The multiply-accumulates per element of the dearest slice without a product, and of the dearest with M⁻¹, of a solve with
-/// M⁻¹ of that sign.
+/// The multiply-accumulates per element of the dearest slice without a product, and of the dearest with M⁻¹, of a solve
+/// with M⁻¹ of that sign.
 fn dearest<S: Solver<Counted>>(start: Start, sign: f32) -> [usize; 2] {
     let [of_operator, of_preconditioner] = [Cell::new(false), Cell::new(false)];
     let entries = |period: u16| (0_u16..).map(move |i| 1.0 / (1.0 + f32::from(i % period)));

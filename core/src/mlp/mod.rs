@@ -48,8 +48,8 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     /// A network from its plan, the parameters of all its layers and scratch memory.
     ///
     /// # Errors
-    /// [`Error::Shape`], when `params` is not of length [`Model::params`], or the scratch memory does not hold one tile of
-    /// activations.
+    /// [`Error::Shape`], when `params` is not of length [`Model::params`], or the scratch memory does not hold one tile
+    /// of activations.
     pub fn new(
         model: impl Into<Model<'a>>,
         params: &'a [T],
@@ -79,8 +79,8 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     /// Logits z of every example: `out` is `[batch × dim_out]`.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Data`] for an input that is not finite; [`Error::NonFinite`] where a result leaves the
-    /// range of the numbers: what is in `out` is not to be used then.
+    /// [`Error::Shape`], [`Error::Data`] for an input that is not finite; [`Error::NonFinite`] where a result leaves
+    /// the range of the numbers: what is in `out` is not to be used then.
     ///
     /// Cost: [`Pass::Outputs`] per example.
     pub fn outputs<'i>(

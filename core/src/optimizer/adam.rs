@@ -18,8 +18,8 @@ use crate::workspace::Arena;
 ///
 /// m, v and g are `[P]`; the powers β₁ᵗ and β₂ᵗ are running products.
 ///
-/// A step is refused with [`Error::NonFiniteUpdate`] where |θ| + 2η′|m|/ε with η′ = η/(1 − β₁ᵗ), which bounds the new θ,
-/// is not finite.
+/// A step is refused with [`Error::NonFiniteUpdate`] where |θ| + 2η′|m|/ε with η′ = η/(1 − β₁ᵗ), which bounds the new
+/// θ, is not finite.
 ///
 /// Cost of a step: a gradient. Memory: the gradient and two moments.
 ///

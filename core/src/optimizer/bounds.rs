@@ -5,17 +5,17 @@
 //! after it:                                                               |xᵢ| ≤ b′ = (1 + 2ε) F(b, |g|)
 //! ```
 //!
-//! |g|, the Euclidean norm, is at least every |gᵢ|; ε is the distance from 1 to the next number, of which a rounding is half.
-//! That b′ is in range is enough for a step, and not needed: where it is not, the elements decide, and the largest of them
-//! is the new b.
+//! The Euclidean norm |g| is at least every |gᵢ|; ε is the distance from 1 to the next number, of which a rounding is
+//! half. That b′ is in range is enough for a step, and not needed: where it is not, the elements decide, and the
+//! largest of them is the new b.
 
 use crate::scalar::Scalar;
 
 /// At least the magnitude of every parameter, and of every element of what else a method keeps from step to step.
 ///
 /// Both grow in a step by no more than its method says, whatever the examples are. So bounds are carried along, and the
-/// parameters themselves are looked at only where nothing is known yet, or a bound comes near the end of the range, some
-/// hundred million steps after the last look if the parameters stay where they are.
+/// parameters themselves are looked at only where nothing is known yet, or a bound comes near the end of the range,
+/// some hundred million steps after the last look if the parameters stay where they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Bounds<T, const N: usize>(pub(super) [T; N]);

@@ -7,8 +7,8 @@ use crate::line_search::{LineSearch, Trust};
 use crate::precondition::Martens;
 use crate::scalar::Scalar;
 
-/// Hessian-Free optimisation after Martens, damped by λI: natural gradient with the extras of his implementation, made by
-/// [`NaturalGradient::hessian_free`].
+/// Hessian-Free optimisation after Martens, damped by λI: natural gradient with the extras of his implementation, made
+/// by [`NaturalGradient::hessian_free`].
 ///
 /// ```text
 /// preconditioner ((1/B) Σ gᵦ∘gᵦ + λ + l₂)^¾; x₀ = 0.95 · the last solve's end point

@@ -2,9 +2,9 @@
 //!
 //! A step is a *transaction made of bounded slices*: [`Trainer::begin`], [`Trainer::advance`] (one tile of
 //! examples, one fused update of parameter-length vectors, or as much dense work: [`Slice`]),
-//! [`Trainer::finish`]; [`Trainer::step`] is the loop around them. Until `finish` has committed, the parameters and all state
-//! that outlives a step are what they were; `finish` looks at the whole update before it writes any of
-//! it. One exception: a step that is not committed after its solver has begun loses the warm start, if any.
+//! [`Trainer::finish`]; [`Trainer::step`] is the loop around them. Until `finish` has committed, the parameters and all
+//! state that outlives a step are what they were; `finish` looks at the whole update before it writes any of it. One
+//! exception: a step that is not committed after its solver has begun loses the warm start, if any.
 //!
 //! P is the number of trained parameters: frozen layers ([`Plan::with_trained`](crate::Plan::with_trained)) take
 //! no part in a vector.

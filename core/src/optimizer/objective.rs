@@ -286,8 +286,8 @@ impl DiagonalPass {
         Self { part: 0 }
     }
 
-    /// One part of the diagonal of a curvature over `examples`, of whose tiles the activations of `kept` are there then;
-    /// whether it was the last.
+    /// One part of the diagonal of a curvature over `examples`, of whose tiles the activations of `kept` are there
+    /// then; whether it was the last.
     pub(crate) fn advance<T: Scalar, C: Factored<T>, const TILE: usize>(
         &mut self,
         examples: Examples<'_, T>,

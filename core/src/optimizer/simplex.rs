@@ -24,7 +24,7 @@ enum Ask<T> {
     /// A vertex of the simplex, which keeps its place.
     Vertex(usize),
     Reflect,
-    /// Behind the reflected vertex.
+    /// Beyond the reflected vertex.
     Expand(Vertex<T>),
     /// Between the centre of the two better vertices and the worse one, or the reflected one.
     Contract(Vertex<T>),

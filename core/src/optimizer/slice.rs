@@ -25,8 +25,8 @@ pub struct Slice {
     pub vectors: usize,
     /// The multiply-accumulates of its dearest indivisible piece of dense work.
     pub scalars: usize,
-    /// Its system in output space, of which smaller pieces share a slice. The dearest, with t weights, I inputs and U units
-    /// in the trained layers:
+    /// Its system in output space, of which smaller pieces share a slice. The dearest, with t weights, I inputs and U
+    /// units in the trained layers:
     ///
     /// - the rows of a tile along a vector: tile · (t + KU);
     /// - the entries of a pair of examples: I + K²(U + layers);

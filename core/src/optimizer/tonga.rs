@@ -46,8 +46,8 @@ impl Moment for Centred {
     }
 }
 
-/// TONGA: the gradient divided by the second moment C of the gradients before it, in low rank, with `K` eigenvectors and
-/// a compaction every `B` steps.
+/// TONGA: the gradient divided by the second moment C of the gradients before it, in low rank, with `K` eigenvectors
+/// and a compaction every `B` steps.
 ///
 /// ```text
 /// Uncentred  C ← γC + ggᵀ; θ ← θ − η (C + λI)⁻¹g

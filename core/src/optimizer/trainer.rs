@@ -93,8 +93,8 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
             .saturating_add(room.len(model, M::METRIC_LABELS))
     }
 
-    /// The static memory of training in bytes: parameters, workspace and the trainer itself, whose pointers are those of
-    /// the target that compiles this. [`Trainer::fits`] adds the stack to it.
+    /// The static memory of training in bytes: parameters, workspace and the trainer itself, whose pointers are those
+    /// of the target that compiles this. [`Trainer::fits`] adds the stack to it.
     pub const fn bytes(model: &Model<'_>, room: Room) -> usize {
         let scalars = model
             .params()
@@ -103,17 +103,18 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
     }
 
     /// The most stack in bytes below the frame that calls a step or a slice of one, whatever the network: for
-    /// `f32` on a 32-bit core, at `opt-level` 3 or `"s"` ([`Method::STACK`]). Levels 1, 2 and `"z"` are outside of what is
-    /// measured.
+    /// `f32` on a 32-bit core, at `opt-level` 3 or `"s"` ([`Method::STACK`]). Levels 1, 2 and `"z"` are outside of what
+    /// is measured.
     pub const fn stack() -> usize {
         M::STACK.saturating_add(STACK_PER_LANE.saturating_mul(TILE.saturating_sub(1)))
     }
 
-    /// Whether training takes at most `budget` bytes of RAM: [`Trainer::bytes`] and [`Trainer::stack`]. Examples that lie
-    /// elsewhere, as in a [`Ring`](crate::data::Ring), come on top.
+    /// Whether training takes at most `budget` bytes of RAM: [`Trainer::bytes`] and [`Trainer::stack`]. Examples that
+    /// lie elsewhere, as in a [`Ring`](crate::data::Ring), come on top.
     ///
-    /// The stack is measured at `opt-level` 3 and `"s"`: levels 1, 2 and `"z"` are outside of that. All constants are those
-    /// of the target that compiles them: a host, whose pointers are larger, gives other numbers than a 32-bit core.
+    /// The stack is measured at `opt-level` 3 and `"s"`: levels 1, 2 and `"z"` are outside of that. All constants are
+    /// those of the target that compiles them: a host, whose pointers are larger, gives other numbers than a 32-bit
+    /// core.
     ///
     /// In a `const`, a plan that breaks its budget does not build:
     ///
@@ -532,11 +533,11 @@ impl<'a, T: Scalar, M: Method<T>, const TILE: usize> Trainer<'a, T, M, TILE> {
 
 impl<'a, T: Scalar, M: Method<T> + Guarded, const TILE: usize> Trainer<'a, T, M, TILE> {
     /// A held-out batch. A step commits only if the loss of `batch`, without the L2 term, does not rise; but for
-    /// [`HeldOut::Judges`](super::HeldOut::Judges), by which that loss only sets λ, and a step commits even if it rises. An
-    /// empty batch takes it away.
+    /// [`HeldOut::Judges`](super::HeldOut::Judges), by which that loss only sets λ, and a step commits even if it
+    /// rises. An empty batch takes it away.
     ///
-    /// Cost: in each step a look at every number of `batch`; two losses of it, and one more per further attempt that comes
-    /// to it. As a judge two losses in each step in which it is asked.
+    /// Cost: in each step a look at every number of `batch`; two losses of it, and one more per further attempt that
+    /// comes to it. As a judge two losses in each step in which it is asked.
     ///
     /// # Errors
     /// [`Error::Busy`]; [`Error::Shape`]. Its content is inspected in every step.

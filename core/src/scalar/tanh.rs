@@ -2,8 +2,8 @@
 //!
 //! tanh x = t/(t + 2) with t = e²ˣ − 1, and that from y = 2x = k ln 2 + r by a rational function of r, all as in
 //! `libm::{tanhf, expm1f}` (FreeBSD's msun): each operation that counts there is done here in the same order, and what
-//! a branch would skip is computed and left out. So it is libm's tanh to the last bit, which is what binds a host to the
-//! devices: the test compares every number from 2⁻²⁶ to 10, and of the others every 4099th.
+//! a branch would skip is computed and left out. So it is libm's tanh to the last bit, which is what binds a host to
+//! the devices: the test compares every number from 2⁻²⁶ to 10, and of the others every 4099th.
 
 use core::f32::consts::LOG2_E;
 

@@ -21,8 +21,8 @@ impl<T: Scalar, const TILE: usize> Tile<'_, T, TILE> {
         }
     }
 
-    /// Takes up tile `index` again without its inputs: shares, and targets where there is room for them, but no activation,
-    /// which is to be restored, or lies where it was.
+    /// Takes up tile `index` again without its inputs: shares, and targets where there is room for them, but no
+    /// activation, which is to be restored, or lies where it was.
     pub(crate) fn readmit(
         &mut self,
         model: &Model<'_>,
@@ -43,8 +43,8 @@ impl<T: Scalar, const TILE: usize> Tile<'_, T, TILE> {
     }
 }
 
-/// Reads the examples `first ..` that take part into rows of lanes, one by one. A function of its own: it holds a loop for
-/// each kind of numbers, which tiles that lie side by side go without.
+/// Reads the examples `first ..` that take part into rows of lanes, one by one. A function of its own: it holds a loop
+/// for each kind of numbers, which tiles that lie side by side go without.
 #[cfg_attr(target_os = "none", inline(never))]
 fn read_each<T: Scalar, const TILE: usize>(
     model: &Model<'_>,

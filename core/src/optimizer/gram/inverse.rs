@@ -23,9 +23,9 @@ pub enum RightHandSide {
 /// (λD + AᵀA)⁻¹Aᵀ = D⁻¹Aᵀ(λI + AD⁻¹Aᵀ)⁻¹: the metric is that of the gradient batch, and there is no L2 term. d lies in
 /// the span of the rows of A.
 ///
-/// No digits are lost by a division by λ, as by [`Woodbury`]. But near an optimum with residuals left y is close to s/λ,
-/// of which Aᵀ cancels nearly all, and the digits of d go with it; the table at [`Gram::default`](super::Gram::default)
-/// has the errors.
+/// No digits are lost by a division by λ, as by [`Woodbury`]. But near an optimum with residuals left y is close to
+/// s/λ, of which Aᵀ cancels nearly all, and the digits of d go with it; the table at
+/// [`Gram::default`](super::Gram::default) has the errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PushThrough;
@@ -37,8 +37,9 @@ impl Inverse for PushThrough {
     const FLOOR: f64 = 1e-5;
 }
 
-/// (λD + AᵀA)⁻¹ = D⁻¹(I − Aᵀ(λI + AD⁻¹Aᵀ)⁻¹AD⁻¹)/λ: any metric, and with [`Tikhonov`](crate::damping::Tikhonov) an L2 term. What is left of the
-/// gradient outside of the rows of A moves the parameters by 1/λ; the difference loses the digits of λ.
+/// (λD + AᵀA)⁻¹ = D⁻¹(I − Aᵀ(λI + AD⁻¹Aᵀ)⁻¹AD⁻¹)/λ: any metric, and with [`Tikhonov`](crate::damping::Tikhonov) an L2
+/// term. What is left of the gradient outside of the rows of A moves the parameters by 1/λ; the difference loses the
+/// digits of λ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Woodbury;

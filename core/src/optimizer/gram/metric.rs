@@ -15,8 +15,8 @@ impl DualMetric for Tikhonov {
     const FACTORS: usize = 0;
 }
 
-/// D in product form, about the mean μ of the network's inputs: vᵢuₒ for the weight of an input i in a unit o, and uₒ for
-/// what the unit has at μ, which is b + Wμ. vᵢ is the variance of an input of the network, and the mean square of a
+/// D in product form, about the mean μ of the network's inputs: vᵢuₒ for the weight of an input i in a unit o, and uₒ
+/// for what the unit has at μ, which is b + Wμ. vᵢ is the variance of an input of the network, and the mean square of a
 /// hidden unit, which has a zero of its own (μ = 0 there); uₒ is the mean square of the unit's columns of JᵀQ, summed
 /// over the outputs. It is the diagonal of a Kronecker factorisation of F in those coordinates:
 ///

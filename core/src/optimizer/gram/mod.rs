@@ -1,7 +1,7 @@
 //! Natural gradient solved in output space: see [`Gram`].
 //!
-//! Order of summation: a Gram entry adds layer after layer, and its inner products run in index order; sums over rows or
-//! over examples run in their order.
+//! Order of summation: a Gram entry adds layer after layer, and its inner products run in index order; sums over rows
+//! or over examples run in their order.
 
 mod inverse;
 mod metric;
@@ -77,11 +77,12 @@ use crate::workspace::{Arena, ShapeError};
 /// # let _ = (method, Identity::default(), Unlabelled::default());
 /// ```
 ///
-/// Cost of a step, with K outputs and n = BK: per example a forward pass and K backward passes to the first trained layer,
-/// as many multiplications as there are trained weights for the direction and again for the memory, with K for each unit, a
-/// `Jv` for a likelihood whose logits are bounded, and a loss; B²/2 times the inputs of all trained layers plus n²/2 times
-/// their units; n³/6. A further attempt costs the direction, the loss and the last two again. By Woodbury's identity also a
-/// gradient of the batch, and the direction once more, with the memory twice. [`Model::step_costs`] has the sum.
+/// Cost of a step, with K outputs and n = BK: per example a forward pass and K backward passes to the first trained
+/// layer, as many multiplications as there are trained weights for the direction and again for the memory, with K for
+/// each unit, a `Jv` for a likelihood whose logits are bounded, and a loss; B²/2 times the inputs of all trained layers
+/// plus n²/2 times their units; n³/6. A further attempt costs the direction, the loss and the last two again. By
+/// Woodbury's identity also a gradient of the batch, and the direction once more, with the memory twice.
+/// [`Model::step_costs`] has the sum.
 ///
 /// Memory: a vector, one more for the last step, one more for a gradient, and [`DualStorage`].
 ///
@@ -112,12 +113,12 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Default, I: Inverse> Default
     for Gram<T, B, D, V, I>
 {
     /// λ = 0.01 between [`Inverse::FLOOR`] and 10⁴, × 1.6 below a ratio of ¼ and × 0.8 above ¾; μ = ½; half of the
-    /// factors is kept; a step of at most ¼ nat per example, in which no logit changes by more than 8; 8 further attempts
-    /// with λ × 4.
+    /// factors is kept; a step of at most ¼ nat per example, in which no logit changes by more than 8; 8 further
+    /// attempts with λ × 4.
     ///
-    /// The floors are where `f32` ends. Over random networks of up to 10 outputs and 32 examples, in either metric, d is
-    /// off by so much of its length in the norm of F + λD (median, worst), and the model falls by 1 less the square of
-    /// that, of what it could: at the floor by 0.9998 in the worst case, with wrong logits of up to 60 by 0.96.
+    /// The floors are where `f32` ends. Over random networks of up to 10 outputs and 32 examples, in either metric, d
+    /// is off by so much of its length in the norm of F + λD (median, worst), and the model falls by 1 less the square
+    /// of that, of what it could: at the floor by 0.9998 in the worst case, with wrong logits of up to 60 by 0.96.
     ///
     /// | λ | inputs of order 1, or collinear | raw ones, of scales 10⁻² to 10² | 320 unknowns | wrong logits of up to 60 | order 1, by Woodbury |
     /// |---|---|---|---|---|---|
@@ -657,7 +658,8 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
             }
             kernels::copy(trial, params);
             state.damping = step.next_damping;
-            // Not saturating: the factors change places by its parity. After 2³² steps one has no memory, like the first.
+            // Not saturating: the factors change places by its parity. After 2³² steps one has no memory, like the
+            // first.
             state.steps = state.steps.wrapping_add(1);
         }
         let solved = outcome != Outcome::Stationary;

@@ -129,8 +129,8 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Gram<T, 
         })
     }
 
-    /// Whether s and y promise what the model does: λy − s is Ad to all its digits where no residual is much larger than
-    /// what it can change by. A saturated wrong answer has an s of e^{½|z|}, and Ad is the rounding of that.
+    /// Whether s and y promise what the model does: λy − s is Ad to all its digits where no residual is much larger
+    /// than what it can change by. A saturated wrong answer has an s of e^{½|z|}, and Ad is the rounding of that.
     pub(super) fn promises_by_rows(model: &Model<'_>) -> bool {
         I::RIGHT_HAND_SIDE == RightHandSide::Residuals && model.likelihood() == Likelihood::Gaussian
     }

@@ -18,9 +18,9 @@ const UNIT_FLOOR: f64 = 1e-3;
 const STEADINESS: f64 = 1e-6;
 
 impl<T: Scalar> System<'_, T> {
-    /// The factors of D from entry `first` on, as many as there are `macs` for; where it ended. The mean and the variance
-    /// of an input of the network over the `count` examples that take part, the mean square of that of a hidden layer, and
-    /// the sum of squares of the seeds of a unit; `smoothing` of the last ones is kept.
+    /// The factors of D from entry `first` on, as many as there are `macs` for; where it ended. The mean and the
+    /// variance of an input of the network over the `count` examples that take part, the mean square of that of a
+    /// hidden layer, and the sum of squares of the seeds of a unit; `smoothing` of the last ones is kept.
     pub(in super::super) fn update_factors(
         &mut self,
         first: usize,
@@ -45,8 +45,8 @@ impl<T: Scalar> System<'_, T> {
         end
     }
 
-    /// The variance of an input of the network over the `count` of the examples that take part, about its smoothed mean,
-    /// which is written, or the mean square of a hidden unit.
+    /// The variance of an input of the network over the `count` of the examples that take part, about its smoothed
+    /// mean, which is written, or the mean square of a hidden unit.
     fn variance(&mut self, entry: usize, examples: usize, count: usize, smoothing: T) -> T {
         let widths = self.model.trained_widths();
         let (values, width, column) = column(self.inputs, widths, self.examples, entry);

@@ -10,8 +10,8 @@ use crate::scalar::{ROOT_MACS, Scalar};
 const BLOCK: usize = 16;
 
 impl<T: Scalar> System<'_, T> {
-    /// The entries of the Gram matrix from a pair of examples on, row by row, at least those of one pair; the pair after
-    /// them, and their multiply-accumulates, of which there are no more than `room` otherwise.
+    /// The entries of the Gram matrix from a pair of examples on, row by row, at least those of one pair; the pair
+    /// after them, and their multiply-accumulates, of which there are no more than `room` otherwise.
     pub(in super::super) fn form(
         &mut self,
         mut at: (usize, usize),
@@ -87,7 +87,8 @@ impl<T: Scalar> System<'_, T> {
         (count, inputs.saturating_add(units) as u64)
     }
 
-    /// The mean of the diagonal of the Gram matrix over outputs, each example counted in full: a running sum in row order.
+    /// The mean of the diagonal of the Gram matrix over outputs, each example counted in full: a running sum in row
+    /// order.
     pub(in super::super) fn mean_diagonal(&self, order: usize) -> T {
         let mut sum = T::ZERO;
         for row in 0..order {
@@ -97,9 +98,9 @@ impl<T: Scalar> System<'_, T> {
         sum / T::of_count(self.model.dim_out())
     }
 
-    /// The factor of the Gram matrix + λI from an entry on, row by row, at least one; the last pivot, the entry after it, and
-    /// the multiply-accumulates, of which there are no more than `room` otherwise. It ends at a pivot that is none.
-    /// `loaded` examples take part: where the others lie depends on the tile, and changes no bit.
+    /// The factor of the Gram matrix + λI from an entry on, row by row, at least one; the last pivot, the entry after
+    /// it, and the multiply-accumulates, of which there are no more than `room` otherwise. It ends at a pivot that is
+    /// none. `loaded` examples take part: where the others lie depends on the tile, and changes no bit.
     pub(in super::super) fn factorise(
         &mut self,
         mut at: (usize, usize),
@@ -136,8 +137,8 @@ impl<T: Scalar> System<'_, T> {
         (pivot, at, spent)
     }
 
-    /// Rows of y from one on, of which there are twice the order, as many as `room` allows; the row after them, and their
-    /// multiply-accumulates.
+    /// Rows of y from one on, of which there are twice the order, as many as `room` allows; the row after them, and
+    /// their multiply-accumulates.
     pub(in super::super) fn solve(
         &mut self,
         first: usize,

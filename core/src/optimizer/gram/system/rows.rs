@@ -38,8 +38,8 @@ pub(super) fn along<T: Scalar, const TILE: usize>(
     }
 }
 
-/// out += Σₗ (Σₖ yₖδₖ) aᵀ: Aᵀy of the rows of a tile without a pass through the network. Column after column, and example
-/// after example.
+/// out += Σₗ (Σₖ yₖδₖ) aᵀ: Aᵀy of the rows of a tile without a pass through the network. Column after column, and
+/// example after example.
 // Not inlined: two phases call it.
 #[inline(never)]
 pub(super) fn combined<T: Scalar, const TILE: usize>(
