@@ -382,6 +382,105 @@ fn problems(line: &str, said: &Said, needles: &[&str]) -> Vec<String> {
     problems
 }
 
+/// Under whatever name: nothing is lost by a path that was meant for another option.
+#[test]
+fn an_output_is_no_input_and_no_other_output() {
+    let sandbox = sandbox();
+    let train = "train --net 2-2 --likelihood categorical --steps 2 --data good.csv";
+    let product = "product --kind fisher --model m.st --vector m.st --data good.csv";
+    let folder = sandbox.path("folder");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        for (target, link) in [("good.csv", "data"), ("m.st", "model"), ("new.st", "later")] {
+            symlink(target, sandbox.path(link)).expect("a link");
+        }
+        symlink("..", folder.join("up")).expect("a link");
+    }
+    let mut cases = vec![
+        (format!("{train} --out good.csv"), "--out", "--data"),
+        (
+            format!("{train} --plot folder/../good.csv"),
+            "--plot",
+            "--data",
+        ),
+        (format!("{train} --init m.st --out m.st"), "--out", "--init"),
+        (
+            format!("{train} --out new.st --plot ./new.st"),
+            "--plot",
+            "--out",
+        ),
+        (format!("{product} --out good.csv"), "--out", "--data"),
+        (format!("{product} --out m.st"), "--out", "--model"),
+        (
+            product.replace("m.st --data", "bare.st --data") + " --out bare.st",
+            "--out",
+            "--vector",
+        ),
+        (
+            "export --model m.st --rust ./m.st".into(),
+            "--rust",
+            "--model",
+        ),
+    ];
+    if cfg!(unix) {
+        cases.extend([
+            (format!("{train} --out data"), "--out", "--data"),
+            (
+                format!("{train} --out folder/up/good.csv"),
+                "--out",
+                "--data",
+            ),
+            (
+                format!("{train} --out there.st --plot folder/up/there.st"),
+                "--plot",
+                "--out",
+            ),
+            // The file is not there yet, and the link leads nowhere.
+            (
+                format!("{train} --out new.st --plot later"),
+                "--plot",
+                "--out",
+            ),
+            (
+                format!("{train} --out folder/up/new.st --plot later"),
+                "--plot",
+                "--out",
+            ),
+            (format!("{product} --out model"), "--out", "--model"),
+            (
+                "export --model model --rust m.st".into(),
+                "--rust",
+                "--model",
+            ),
+        ]);
+    }
+    let before = sandbox.names();
+    let files = ["good.csv", "m.st", "bare.st", "there.st"];
+    let contents = files.map(|name| sandbox.read(name));
+    for (line, output, input) in cases {
+        let said = sandbox.run(&line);
+        assert_eq!(
+            (said.code, said.out.as_str()),
+            (Some(2), ""),
+            "{line}: {said:?}"
+        );
+        assert!(
+            said.err.starts_with(&format!("error: {output}: ")),
+            "{line}: {said:?}"
+        );
+        assert!(
+            said.err.contains(&format!("the file that {input} names")),
+            "{line}: {said:?}"
+        );
+        assert_eq!(said.err.lines().count(), 1, "{line}: {said:?}");
+        assert_eq!(sandbox.names(), before, "{line}");
+        assert!(files.map(|name| sandbox.read(name)) == contents, "{line}");
+    }
+    let said = sandbox.run(&format!("{train} --out /dev/null --plot /dev/null"));
+    assert!(cfg!(not(unix)) || said.code == Some(0), "{said:?}");
+}
+
 #[test]
 fn what_is_only_little_is_accepted() {
     let sandbox = sandbox();

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::options::{Meaning, Origin, model};
+use super::outputs;
 use crate::error::{Error, shown};
 use crate::files::{self, RustSource, write_atomic};
 
@@ -23,6 +24,10 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
+    outputs::check(
+        [("--model", options.model.as_path())],
+        [("--rust", options.rust.as_path())],
+    )?;
     let file = files::Model::read(&options.model)?;
     let (activation, likelihood) = options.meaning.of_file(&options.model, &file)?;
     // What is no network here would be no plan there.

@@ -8,6 +8,7 @@ mod export;
 mod interrupt;
 mod method;
 mod options;
+mod outputs;
 mod plan;
 mod product;
 mod report;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use natgrad::{Activation, Likelihood, Model};
 
+use super::outputs::Named;
 use super::report;
 use crate::data::{Builtin, Dataset, Shape, Split, Table};
 use crate::error::{Error, shown};
@@ -201,6 +202,11 @@ const TEST_SHARE: f64 = 0.2;
 impl Source {
     pub(super) fn builtin(&self) -> Option<Builtin> {
         self.dataset.map(Into::into)
+    }
+
+    /// The CSV file, if there is one, and its option.
+    pub(super) fn file(&self) -> Option<Named<'_>> {
+        self.data.as_deref().map(|path| ("--data", path))
     }
 
     /// Whether the rows fall into a part that trains and one that tests: always for an embedded set.

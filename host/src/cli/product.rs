@@ -12,6 +12,7 @@ use natgrad::{Batch, Mlp, Model, Pass, Scalar};
 use num_traits::Float;
 
 use super::options::{Meaning, Origin, PrecisionWord, model, read_table, shape};
+use super::outputs::{self, Named};
 use crate::data::Dataset;
 use crate::error::{Error, shown};
 use crate::evaluation::{Examples, TILE};
@@ -90,7 +91,12 @@ enum Product<T> {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
-    files::check_writable(&options.out)?;
+    let vector = options.vector.as_deref().map(|path| ("--vector", path));
+    let read: [Named<'_>; 2] = [("--model", &options.model), ("--data", &options.data)];
+    outputs::check(
+        read.into_iter().chain(vector),
+        [("--out", options.out.as_path())],
+    )?;
     match (options.kind.needs_vector(), &options.vector) {
         (true, None) => {
             return Err(Error::option("--vector", "is needed for this product"));

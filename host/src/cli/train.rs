@@ -1,6 +1,6 @@
 //! `natgrad train`.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use num_traits::Float;
 use super::interrupt;
 use super::method::{Method, OptimizerWord, Task, at_least_one, not_negative, positive};
 use super::options::{Meaning, Net, Origin, PrecisionWord, Source, model, shape};
-use super::report;
+use super::{outputs, report};
 use crate::data::{Builtin, Dataset, Scale, Scaling};
 use crate::error::{Error, shown};
 use crate::evaluation::{Quality, evaluate};
@@ -140,14 +140,13 @@ impl Network<'_> {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
-    if let (Some(out), Some(plot)) = (&options.out, &options.plot)
-        && absolute(out).ok() == absolute(plot).ok()
-    {
-        return Err(Error::option("--plot", "names the same file as --out"));
-    }
-    for path in [&options.out, &options.plot].into_iter().flatten() {
-        files::check_writable(path)?;
-    }
+    let init = options.init.as_deref().map(|path| ("--init", path));
+    let out = options.out.as_deref().map(|path| ("--out", path));
+    let plot = options.plot.as_deref().map(|path| ("--plot", path));
+    outputs::check(
+        options.source.file().into_iter().chain(init),
+        out.into_iter().chain(plot),
+    )?;
     let start = match &options.init {
         Some(path) => Some(files::Model::read(path)?),
         None => None,

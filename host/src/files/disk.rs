@@ -73,6 +73,31 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// The file that `path` stands for, by the one name that all paths to it share; `None` for a device or a pipe,
+/// which several may use, and for what has no folder to be in.
+///
+/// Of a file that is not there yet, the folder is resolved, and a link to it followed: once the file is written,
+/// the link leads to it.
+pub fn destination(path: &Path) -> Option<PathBuf> {
+    // As many as the system follows.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        if let Ok(existing) = fs::canonicalize(&path) {
+            return existing.is_file().then_some(existing);
+        }
+        let folder = match path.parent()? {
+            here if here.as_os_str().is_empty() => Path::new("."),
+            parent => parent,
+        };
+        match fs::read_link(&path) {
+            Ok(target) => path = folder.join(target),
+            Err(_) => return Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)),
+        }
+    }
+    None
+}
+
 /// Where a file goes, links followed.
 struct Place {
     folder: PathBuf,
@@ -195,6 +220,38 @@ mod tests {
                 .file_type()
                 .is_char_device()
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_has_one_destination_whatever_leads_to_it() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("inner")).unwrap();
+        symlink("inner", at("way")).unwrap();
+        symlink("file", at("link")).unwrap();
+        symlink("link", at("further")).unwrap();
+        symlink("round", at("round")).unwrap();
+        for exists in [false, true] {
+            let file = destination(&at("file")).unwrap();
+            for other in ["link", "further", "inner/../file", "way/../file"] {
+                assert_eq!(destination(&at(other)).as_ref(), Some(&file), "{other}");
+            }
+            let inside = destination(&at("inner/file"));
+            assert!(inside.is_some() && inside.as_ref() != Some(&file));
+            assert_eq!(destination(&at("way/file")), inside);
+            assert!(!exists || at("file").is_file());
+            fs::write(at("file"), b"x").unwrap();
+        }
+        for nowhere in [
+            Path::new("/dev/null"),
+            &at("round"),
+            &at("no/such"),
+            Path::new(""),
+        ] {
+            assert_eq!(destination(nowhere), None, "{}", nowhere.display());
+        }
     }
 
     #[test]
