@@ -38,6 +38,16 @@ pub enum Error {
         /// What is wrong, in the words that follow the place.
         problem: String,
     },
+    /// A training run that could not go on.
+    #[error("{file}, after step {step}: {problem}")]
+    Step {
+        /// The data as the user named them.
+        file: String,
+        /// The steps that were taken.
+        step: usize,
+        /// What is wrong, in the words that follow the place.
+        problem: String,
+    },
     /// Something about an option of the command line.
     #[error("{option}: {problem}")]
     Option {

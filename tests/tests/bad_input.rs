@@ -157,7 +157,6 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (CSV, "wide.csv", &["wide.csv", "column 1", "scaled"]),
     (CSV, "wide.csv --scale none --validation 0", &["wide.csv", "column 1", "f32"]),
     (VALUES, "vast.csv --scale none --validation 0", &["vast.csv", "overflows"]),
-    ("train --net 2-1 --out there.st --data", "good.csv --optimizer sgd --rate 1e30 --steps 20", &["good.csv", "overflows", "rate"]),
     ("product --kind loss --model m.st --out there.st --data", "pairs.csv", &["pairs.csv", "2 columns"]),
     ("product --kind output --model m.st --out there.st --data", "hole.csv", &["hole.csv", "row 2", "column 2"]),
     ("product --kind output --model m.st --out there.st --data", "inputs.csv --precision f32", &["inputs.csv", "row 2", "column 2", "f32"]),

@@ -131,6 +131,50 @@ fn every_method_runs_in_both_precisions_and_says_how_it_ended() {
     );
 }
 
+/// What a run has reached before it breaks off is in its file, as if it had been interrupted.
+#[test]
+fn a_step_that_fails_leaves_the_last_good_model() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.csv", table("gaussian"));
+    let line = "train --data d.csv --net 2-3-2 --optimizer sgd --rate 1.7 --json";
+    let said = sandbox.run(&format!("{line} --steps 1000 --out m.st --plot c.svg"));
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let object: Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(object["ended"], "failed");
+    let steps = object["steps"].as_u64().expect("a count");
+    assert!((1..1000).contains(&steps), "{object}");
+    let sentence = format!("error: d.csv, after step {steps}: the loss or its gradient overflows");
+    assert!(said.err.starts_with(&sentence), "{said:?}");
+    assert_eq!(said.err.lines().count(), 1, "{said:?}");
+
+    // One step earlier all is well.
+    let asked = sandbox.run(&format!("{line} --steps {} --out n.st", steps - 1));
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    let ended = |name: &str| {
+        let bytes = sandbox.read(name);
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("safetensors");
+        header.metadata().as_ref().expect("metadata")["natgrad.ended"].clone()
+    };
+    assert_eq!(
+        (ended("m.st"), ended("n.st")),
+        ("failed".into(), "steps".into())
+    );
+    assert_eq!(sandbox.names(), ["c.svg", "d.csv", "m.st", "n.st"]);
+    let product = "product --kind gradient --precision f64 --data d.csv --model m.st --out g.st";
+    assert_eq!(
+        sandbox.run(product).code,
+        Some(0),
+        "its parameters are finite"
+    );
+
+    // A first step that fails has nothing to leave.
+    sandbox.write("vast.csv", "1,2,1e30,0\n3,4,-1e30,1\n3,3,1,2\n1,1,0,2\n");
+    let said =
+        sandbox.run("train --data vast.csv --net 2-2 --scale none --validation 0 --out v.st");
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");
+    assert!(!sandbox.path("v.st").exists());
+}
+
 /// Of the rows that train: of Tecator the first 172. Wine keeps its raw units unless asked.
 #[test]
 fn scales_are_counted_on_the_rows_that_train() {

@@ -304,32 +304,35 @@ where
     bar.finish_and_clear();
     let record = record?;
 
-    let train = evaluate(model, &params, &data.train, &data.scaling)?;
-    let test = if data.test.is_empty() {
-        None
-    } else {
-        Some(evaluate(model, &params, &data.test, &data.scaling)?)
-    };
-    let theta = Values::from(params);
+    let theta = Values::from(params.clone());
     let hash = params_hash(&theta);
     let saved = files::Model {
         params: Params::new(network.widths.clone(), theta)?,
         activation: Some(network.activation),
         likelihood: Some(network.likelihood),
         scaling: Some(data.scaling.clone()),
+        ended: Some(record.ended),
     };
+    // Before anything else can fail.
     if let Some(path) = &options.out {
         saved.write(path)?;
     }
     if let Some(path) = &options.plot {
         plot(path, data.train.name(), &record)?;
     }
-    say(options, network, &record, (train, test), &hash);
-    Ok(if record.ended == Ended::Interrupted {
-        ExitCode::from(interrupt::INTERRUPTED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    let quality = |set: &Dataset| match evaluate(model, &params, set, &data.scaling) {
+        _ if set.is_empty() => Ok(None),
+        // What the step failed on may be the loss of these very parameters.
+        Err(_) if record.failure.is_some() => Ok(None),
+        measured => measured.map(Some),
+    };
+    let parts = (quality(&data.train)?, quality(&data.test)?);
+    say(options, network, &record, parts, &hash);
+    match record.failure {
+        Some(error) => Err(error),
+        None if record.ended == Ended::Interrupted => Ok(ExitCode::from(interrupt::INTERRUPTED)),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn progress(steps: usize) -> ProgressBar {
@@ -369,13 +372,13 @@ fn say(
     options: &Options,
     network: &Network<'_>,
     record: &Record,
-    (train, test): (Quality, Option<Quality>),
+    (train, test): (Option<Quality>, Option<Quality>),
     hash: &str,
 ) {
     let classes = network.likelihood != Likelihood::Gaussian;
     if options.json {
         let mut object = serde_json::Map::new();
-        report::quality(&mut object, "train", Some(train), classes);
+        report::quality(&mut object, "train", train, classes);
         report::quality(&mut object, "test", test, classes);
         object.insert("steps".into(), record.steps.into());
         object.insert("examples".into(), record.examples.into());
@@ -388,7 +391,7 @@ fn say(
         return;
     }
     let lines = [
-        report::sentence("train", Some(train)),
+        report::sentence("train", train),
         report::sentence("test", test),
         Some(format!(
             "{} steps over {} examples, {:.3e} multiply-accumulates, {:.2} s ({})",
@@ -425,5 +428,6 @@ fn reason(ended: Ended) -> &'static str {
         Ended::Stationary => "the gradient is zero",
         Ended::Stalled => "no step lowers the loss any more",
         Ended::Interrupted => "interrupted",
+        Ended::Failed => "a step failed",
     }
 }

@@ -67,6 +67,9 @@ impl Task {
         if record.ended == Ended::Interrupted {
             return Err(Halt::Interrupted);
         }
+        if let Some(error) = record.failure {
+            return Err(error.into());
+        }
         Ok(record)
     }
 }

@@ -10,9 +10,11 @@ use super::values::Values;
 use super::{disk, words};
 use crate::data::Scaling;
 use crate::error::{Error, excerpt, shown};
+use crate::training::Ended;
 
 const ACTIVATION: &str = "natgrad.activation";
 const LIKELIHOOD: &str = "natgrad.likelihood";
+const ENDED: &str = "natgrad.ended";
 
 /// A model as its file holds it.
 ///
@@ -27,6 +29,8 @@ pub struct Model {
     pub likelihood: Option<Likelihood>,
     /// The scales of the data; without them the model takes the data as they are.
     pub scaling: Option<Scaling>,
+    /// How the training ended.
+    pub ended: Option<Ended>,
 }
 
 impl Model {
@@ -47,6 +51,7 @@ impl Model {
         let mut tensors = Tensors::parse(file, bytes)?;
         let activation = word(&tensors, ACTIVATION, words::parse_activation)?;
         let likelihood = word(&tensors, LIKELIHOOD, words::parse_likelihood)?;
+        let ended = word(&tensors, ENDED, Ended::named)?;
         let input = pair(&mut tensors, "input.offset", "input.scale")?;
         let target = pair(&mut tensors, "target.offset", "target.scale")?;
         let params = Params::take(&mut tensors)?;
@@ -56,6 +61,7 @@ impl Model {
             activation,
             likelihood,
             scaling,
+            ended,
         })
     }
 
@@ -76,6 +82,7 @@ impl Model {
         let words = [
             (ACTIVATION, self.activation.map(words::activation_word)),
             (LIKELIHOOD, self.likelihood.map(words::likelihood_word)),
+            (ENDED, self.ended.map(Ended::word)),
         ];
         for (key, word) in words {
             if let Some(word) = word {

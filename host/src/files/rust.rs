@@ -165,6 +165,7 @@ mod tests {
             activation: None,
             likelihood: None,
             scaling,
+            ended: None,
         }
     }
 

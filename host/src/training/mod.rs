@@ -72,10 +72,12 @@ pub struct Watch {
 /// Trains `params` by `recipe` on `train`; measures on `test` along the way if there is any.
 ///
 /// `observe` is called after every step; the run ends early when it returns false. `params` hold the
-/// last good parameters at the end, however it came.
+/// last good parameters at the end, however it came. A step that fails ends the run, too: see
+/// [`Record::failure`].
 ///
 /// # Errors
-/// [`Error::Option`] when a setting is refused, [`Error::File`] when the data cannot be computed with.
+/// [`Error::Option`] when a setting is refused, [`Error::File`] when the data cannot be computed with. No step
+/// was taken then.
 pub fn run<T: Scalar + Float>(
     model: Model<'_>,
     params: &mut [T],
@@ -97,38 +99,61 @@ pub fn run<T: Scalar + Float>(
     };
 
     let interval = (recipe.steps / Record::POINTS).max(1);
+    let mut walk = |record: &mut Record| -> Result<(), Error> {
+        for step in 0..recipe.steps {
+            if step % interval == 0 {
+                let point = measure(&mut *trainer, step)?;
+                record.points.push(point);
+            }
+            let (batch, metric) = sampler.next(&train_examples);
+            let report = trainer.step(batch.view(), metric.view()).map_err(refused)?;
+            record.steps = step + 1;
+            record.examples += batch.len() as u64;
+            record.macs += report.macs;
+            let loss = report.loss.widen();
+            let watch = Watch {
+                step: record.steps,
+                loss,
+                examples: record.examples,
+            };
+            record.ended = if !observe(watch) {
+                Ended::Interrupted
+            } else if recipe.until.is_some_and(|until| loss <= until) {
+                Ended::Reached
+            } else {
+                sampler.verdict(report.outcome)
+            };
+            if record.ended != Ended::Steps {
+                break;
+            }
+        }
+        let point = measure(&mut *trainer, record.steps)?;
+        record.points.push(point);
+        Ok(())
+    };
     let mut record = Record::default();
-    for step in 0..recipe.steps {
-        if step % interval == 0 {
-            let point = measure(&mut *trainer, step)?;
-            record.points.push(point);
+    if let Err(error) = walk(&mut record) {
+        // Without a step there is nothing to keep.
+        if record.steps == 0 {
+            return Err(error);
         }
-        let (batch, metric) = sampler.next(&train_examples);
-        let report = trainer.step(batch.view(), metric.view()).map_err(refused)?;
-        record.steps = step + 1;
-        record.examples += batch.len() as u64;
-        record.macs += report.macs;
-        let loss = report.loss.widen();
-        let watch = Watch {
-            step: record.steps,
-            loss,
-            examples: record.examples,
-        };
-        record.ended = if !observe(watch) {
-            Ended::Interrupted
-        } else if recipe.until.is_some_and(|until| loss <= until) {
-            Ended::Reached
-        } else {
-            sampler.verdict(report.outcome)
-        };
-        if record.ended != Ended::Steps {
-            break;
-        }
+        record.ended = Ended::Failed;
+        record.failure = Some(after(record.steps, error));
     }
-    let point = measure(&mut *trainer, record.steps)?;
-    record.points.push(point);
     record.seconds = started.elapsed().as_secs_f64();
     Ok(record)
+}
+
+/// What is wrong with the data, with the step that it came after.
+fn after(step: usize, error: Error) -> Error {
+    match error {
+        Error::File { file, problem } => Error::Step {
+            file,
+            step,
+            problem,
+        },
+        other => other,
+    }
 }
 
 fn measure<T: Scalar + Float>(

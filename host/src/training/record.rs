@@ -1,5 +1,7 @@
 //! What a run leaves behind, its parameters apart.
 
+use crate::error::Error;
+
 /// A measurement of the whole training set, and of the test set if there is one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
@@ -25,10 +27,26 @@ pub enum Ended {
     Stalled,
     /// The watcher asked for it.
     Interrupted,
+    /// A step failed, and changed nothing.
+    Failed,
 }
 
 impl Ended {
-    /// The word of the JSON output.
+    const ALL: [Self; 6] = [
+        Self::Steps,
+        Self::Reached,
+        Self::Stationary,
+        Self::Stalled,
+        Self::Interrupted,
+        Self::Failed,
+    ];
+
+    /// The end of that [`word`](Self::word).
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ended| ended.word() == word)
+    }
+
+    /// The word of the JSON output, and of the metadata of a model.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Steps => "steps",
@@ -36,6 +54,7 @@ impl Ended {
             Self::Stationary => "stationary",
             Self::Stalled => "stalled",
             Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
         }
     }
 }
@@ -43,7 +62,7 @@ impl Ended {
 /// The record of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// The measurements, the first before the first step, the last after the last.
+    /// The measurements, the first before the first step, the last after the last unless the run failed.
     pub points: Vec<Point>,
     /// The steps taken, rejected ones included.
     pub steps: usize,
@@ -55,6 +74,8 @@ pub struct Record {
     pub seconds: f64,
     /// Why the run ended.
     pub ended: Ended,
+    /// What went wrong where it failed.
+    pub failure: Option<Error>,
 }
 
 impl Record {

@@ -14,6 +14,7 @@ fn sample() -> Model {
             target_offset: vec![0.0, 7.0],
             target_scale: vec![1.0, 2.5],
         }),
+        ended: Some(Ended::Interrupted),
     }
 }
 
@@ -28,6 +29,7 @@ fn a_model_round_trips() {
         activation: None,
         likelihood: None,
         scaling: None,
+        ended: None,
     };
     assert_eq!(Model::parse("m", &bare.to_bytes()).unwrap(), bare);
 
@@ -208,6 +210,10 @@ const CASES: &[Case] = &[
     (
         |t| set(t, ACTIVATION, "Swish"),
         "its metadata say `Swish` for natgrad.activation, which is unknown",
+    ),
+    (
+        |t| set(t, ENDED, "badly"),
+        "its metadata say `badly` for natgrad.ended, which is unknown",
     ),
     (
         |t| set(t, LIKELIHOOD, ""),
