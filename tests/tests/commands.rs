@@ -334,6 +334,33 @@ fn a_closed_output_is_no_panic() {
     assert_eq!(sandbox.names(), ["c.svg", "m.st"]);
 }
 
+/// A result that is lost for any other reason is one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.json("train --dataset wine --steps 2 --json --out m.st");
+    for line in [
+        "train --dataset wine --steps 2 --json",
+        "train --dataset wine --steps 2",
+        "eval --dataset wine --model m.st --json",
+        "eval --dataset wine --model m.st",
+        "plan --net 3-2 --json",
+        "plan --net 3-2",
+        "--help",
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = sandbox
+            .command(line.split_whitespace())
+            .stdout(full.expect("a device"))
+            .output()
+            .expect("it runs");
+        let err = String::from_utf8_lossy(&output.stderr);
+        let expected = "error: standard output: cannot be written: the disk is full\n";
+        assert_eq!((output.status.code(), &*err), (Some(2), expected), "{line}");
+    }
+}
+
 /// The classifier that a firmware example ships is what its page says: trained here, to the bit.
 #[test]
 fn export_writes_the_model_of_the_example() {

@@ -74,14 +74,14 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         object.insert("seconds".into(), started.elapsed().as_secs_f64().into());
         let hash = params_hash(file.params.theta());
         object.insert("params_hash".into(), hash.into());
-        report::json(&object);
+        report::json(&object)?;
     } else {
         let lines = [
             report::sentence("train", train_quality),
             report::sentence("test", test_quality),
         ];
         for line in lines.into_iter().flatten() {
-            report::result(&line);
+            report::result(&line)?;
         }
     }
     Ok(ExitCode::SUCCESS)

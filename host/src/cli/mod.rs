@@ -60,7 +60,7 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error).unwrap_or_else(|error| complain(&error)),
     };
     let result = match cli.command {
         Command::Train(options) => train::run(&options),
@@ -83,16 +83,16 @@ fn complain(error: &Error) -> ExitCode {
 }
 
 /// Help and version as they are; a wrong command line as one sentence.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
     if !error.use_stderr() {
-        report::result(error.to_string().trim_end());
-        return ExitCode::SUCCESS;
+        report::result(error.to_string().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         report::note(
             "error: a command is needed: train, eval, plan, product, export, reproduce or report; --help explains them",
         );
-        return ExitCode::from(USAGE);
+        return Ok(ExitCode::from(USAGE));
     }
     let text = error.to_string();
     let sentence: Vec<&str> = text
@@ -102,5 +102,5 @@ fn usage(error: &clap::Error) -> ExitCode {
         .filter(|line| !line.is_empty())
         .collect();
     report::note(&one_line(&sentence.join(" ")));
-    ExitCode::from(USAGE)
+    Ok(ExitCode::from(USAGE))
 }

@@ -104,11 +104,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         object.insert("vectors".into(), cost.vectors.into());
         object.insert("macs_per_step".into(), cost.macs.into());
         solvers.insert_into(&mut object);
-        report::json(&object);
+        report::json(&object)?;
         return Ok(ExitCode::SUCCESS);
     }
     table(&model, options, &chosen, cost, scalar, measure)?;
-    solvers.tell();
+    solvers.tell()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -126,11 +126,11 @@ fn table(
         params * scalar,
         options.batch,
         options.tile
-    ));
+    ))?;
     report::result(&format!(
         "{:34} {:>7} {:>15} {:>9} {:>14}",
         "method", "vectors", "workspace bytes", "RAM bytes", "MACs per step"
-    ));
+    ))?;
     let row = |name: &str, cost: Footprint| {
         report::result(&format!(
             "{name:34} {:>7} {:>15} {:>9} {:>14}",
@@ -138,9 +138,9 @@ fn table(
             cost.workspace * scalar,
             (params + cost.workspace) * scalar,
             cost.macs
-        ));
+        ))
     };
-    row("as asked for", cost);
+    row("as asked for", cost)?;
     let natural = |metric, preconditioner| {
         Optimizer::Natural(Natural {
             preconditioner,
@@ -205,13 +205,12 @@ fn table(
         ),
     ];
     for (name, optimizer) in &others {
-        row(name, measure(optimizer)?);
+        row(name, measure(optimizer)?)?;
     }
     report::result(
         "RAM is parameters and workspace; the trainer itself is `size_of` its type on the device.\n\
          MACs of natural gradient are those of a step that uses all iterations and succeeds at once.",
-    );
-    Ok(())
+    )
 }
 
 /// The iterations that the solver of a method may take.
@@ -261,7 +260,7 @@ impl Solvable {
         object.insert("solver".into(), self.cheapest().into());
     }
 
-    fn tell(&self) {
+    fn tell(&self) -> Result<(), Error> {
         let fits = match self.ram {
             Some(ram) => format!("  fits in {ram}"),
             None => String::new(),
@@ -269,7 +268,7 @@ impl Solvable {
         report::result(&format!(
             "\n{:34} {:>14} {:>14}{fits}",
             "solver of a natural step", "MACs per step", "RAM, all in all"
-        ));
+        ))?;
         for solver in Self::SOLVERS {
             let cost = self.costs.of(solver);
             let name = match solver {
@@ -285,14 +284,14 @@ impl Solvable {
             report::result(&format!(
                 "{name:34} {:>14} {:>14}{fits}",
                 cost.macs, cost.bytes
-            ));
+            ))?;
         }
         report::result(&match (self.cheapest(), self.ram) {
             (Some(solver), _) => format!("the fewest MACs of those that fit: {solver}"),
             (None, ram) => format!("none of them fits in {} bytes", ram.unwrap_or(usize::MAX)),
-        });
+        })?;
         report::result(
             "RAM, all in all, is parameters, workspace, the trainer as large as it is here, and its stack.",
-        );
+        )
     }
 }

@@ -1,14 +1,26 @@
 //! What a command says: its result on standard output, its notes on standard error.
 
-use std::io::{Write, stderr, stdout};
+use std::io::{ErrorKind, Write, stderr, stdout};
 
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::evaluation::{Measure, Quality};
+use crate::files::why;
 
 /// A line of result. A reader that has gone away is not an error.
-pub(super) fn result(line: &str) {
-    let _ = writeln!(stdout(), "{line}");
+///
+/// # Errors
+/// When it cannot be written for another reason: what ends well has said its result.
+pub(super) fn result(line: &str) -> Result<(), Error> {
+    let mut out = stdout();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let problem = format!("cannot be written: {}", why(&error));
+            Err(Error::file("standard output", problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A line beside the result.
@@ -17,11 +29,13 @@ pub(super) fn note(line: &str) {
 }
 
 /// The one JSON object of a command.
-pub(super) fn json(object: &impl Serialize) {
-    match serde_json::to_string(object) {
-        Ok(text) => result(&text),
-        Err(error) => note(&format!("error: the result is no JSON: {error}")),
-    }
+///
+/// # Errors
+/// As [`result`].
+pub(super) fn json(object: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string(object)
+        .map_err(|error| Error::file("the result", format!("is no JSON: {error}")))?;
+    result(&text)
 }
 
 /// The quality of a model on one part of the data, as JSON keys that start with `prefix`.

@@ -53,7 +53,7 @@ pub(super) fn conclude(archive: &Archive, out: &Path) -> Result<ExitCode, Error>
             claim.hypothesis.id,
             claim.effect,
             claim.hypothesis.threshold
-        ));
+        ))?;
     }
     if report.missing() > 0 {
         report::note(&format!(
@@ -61,6 +61,6 @@ pub(super) fn conclude(archive: &Archive, out: &Path) -> Result<ExitCode, Error>
             report.missing()
         ));
     }
-    report::result(&format!("report in {}", shown(&out.join("index.html"))));
+    report::result(&format!("report in {}", shown(&out.join("index.html"))))?;
     Ok(ExitCode::SUCCESS)
 }

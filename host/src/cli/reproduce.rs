@@ -97,7 +97,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         return Ok(ExitCode::from(interrupt::INTERRUPTED));
     }
     if options.shard.is_some() {
-        report::result(&format!("runs in {out}; natgrad report merges the shards"));
+        report::result(&format!("runs in {out}; natgrad report merges the shards"))?;
         return Ok(ExitCode::SUCCESS);
     }
     conclude(store.archive(), &options.out)

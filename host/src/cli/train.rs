@@ -327,7 +327,7 @@ where
         measured => measured.map(Some),
     };
     let parts = (quality(&data.train)?, quality(&data.test)?);
-    say(options, network, &record, parts, &hash);
+    say(options, network, &record, parts, &hash)?;
     match record.failure {
         Some(error) => Err(error),
         None if record.ended == Ended::Interrupted => Ok(ExitCode::from(interrupt::INTERRUPTED)),
@@ -374,7 +374,7 @@ fn say(
     record: &Record,
     (train, test): (Option<Quality>, Option<Quality>),
     hash: &str,
-) {
+) -> Result<(), Error> {
     let classes = network.likelihood != Likelihood::Gaussian;
     if options.json {
         let mut object = serde_json::Map::new();
@@ -387,8 +387,7 @@ fn say(
         object.insert("params_hash".into(), hash.into());
         object.insert("ended".into(), record.ended.word().into());
         object.insert("seed".into(), options.seed.into());
-        report::json(&object);
-        return;
+        return report::json(&object);
     }
     let lines = [
         report::sentence("train", train),
@@ -412,8 +411,9 @@ fn say(
             .map(|path| format!("curve in {}", shown(path))),
     ];
     for line in lines.into_iter().flatten() {
-        report::result(&line);
+        report::result(&line)?;
     }
+    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "printed with four digits")]

@@ -20,6 +20,7 @@ mod tensors;
 mod values;
 mod words;
 
+pub(crate) use disk::why;
 pub use disk::{check_writable, destination, read, write_atomic};
 pub use model::Model;
 pub use output::{Output, read_loss, write_loss};
