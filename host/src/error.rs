@@ -16,6 +16,20 @@ pub enum Error {
         /// What is wrong, in the words that follow the place.
         problem: String,
     },
+    /// A file whose numbers are not those that it was written with.
+    #[error(
+        "{file}: is damaged, or was changed with its metadata kept: its {part} have the hash {found}, and the metadata say {said}"
+    )]
+    Damaged {
+        /// The file as the user named it.
+        file: String,
+        /// Which of its numbers.
+        part: &'static str,
+        /// Their hash.
+        found: String,
+        /// The hash that the file promises.
+        said: String,
+    },
     /// Something about one row of a file.
     #[error("{file}, row {row}: {problem}")]
     Row {

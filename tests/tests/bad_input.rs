@@ -48,6 +48,11 @@ const B: &str = "layers.0.bias";
 fn models(sandbox: &Sandbox) {
     let model = sandbox.read("m.st");
     sandbox.write("cut.st", &model[..model.len() - 4]);
+    let mut flipped = model;
+    // The last digit of the last parameter.
+    let at = flipped.len() - 4;
+    flipped[at] ^= 1;
+    sandbox.write("flipped.st", flipped);
     sandbox.write("foreign.st", "this is no model");
     sandbox.write("length.st", [0xff; 40]);
 
@@ -277,6 +282,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (EVAL, "missing.st", &["missing.st"]),
     (EVAL, "folder", &["folder"]),
     (EVAL, "cut.st", &["cut.st"]),
+    (EVAL, "flipped.st", &["flipped.st", "damaged", "parameters"]),
     (EVAL, "foreign.st", &["foreign.st"]),
     (EVAL, "length.st", &["length.st"]),
     (EVAL, "good.csv", &["good.csv"]),
@@ -322,6 +328,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (PRODUCT, "vjp --vector m.st", &["m.st", "output"]),
     (EXPORT, "missing.st", &["missing.st"]),
     (EXPORT, "cut.st", &["cut.st"]),
+    (EXPORT, "flipped.st", &["flipped.st", "damaged"]),
     (EXPORT, "f64.st --activation tanh --likelihood gaussian", &["f64.st", "1e300", "f32"]),
     (EXPORT, "single.st --activation tanh --likelihood categorical", &["single.st", "two outputs"]),
     (EXPORT, "bare.st", &["bare.st", "--activation"]),

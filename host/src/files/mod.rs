@@ -7,7 +7,7 @@
 //! | a loss | `loss` `[1]` |
 //!
 //! They are f32 or f64, one precision per file. A model says `natgrad.activation` and
-//! `natgrad.likelihood` in its metadata, `natgrad.ended` where it was trained here, and may hold the scales of its data as `input.offset`,
+//! `natgrad.likelihood` in its metadata, `natgrad.ended` where it was trained here and hashes of its numbers, and may hold the scales of its data as `input.offset`,
 //! `input.scale` `[dim_in]`, `target.offset` and `target.scale` `[dim_out]`. The flat parameter
 //! vector θ goes layer by layer: the weight row by row, then the bias.
 

@@ -6,7 +6,7 @@ use natgrad::{Activation, Likelihood};
 
 use super::params::Params;
 use super::tensors::{Tensors, shape_text};
-use super::values::Values;
+use super::values::{Values, params_hash};
 use super::{disk, words};
 use crate::data::Scaling;
 use crate::error::{Error, excerpt, shown};
@@ -15,6 +15,8 @@ use crate::training::Ended;
 const ACTIVATION: &str = "natgrad.activation";
 const LIKELIHOOD: &str = "natgrad.likelihood";
 const ENDED: &str = "natgrad.ended";
+const PARAMS_HASH: &str = "natgrad.params_hash";
+const SCALES_HASH: &str = "natgrad.scales_hash";
 
 /// A model as its file holds it.
 ///
@@ -46,7 +48,8 @@ impl Model {
     ///
     /// # Errors
     /// When they are no safetensors file, layers are missing or do not chain, a tensor is unknown
-    /// or neither f32 nor f64, a value is not finite, or the metadata hold an unknown word.
+    /// or neither f32 nor f64, a value is not finite, or the metadata hold an unknown word;
+    /// [`Error::Damaged`], when they hold a hash that is not that of the numbers.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         let mut tensors = Tensors::parse(file, bytes)?;
         let activation = word(&tensors, ACTIVATION, words::parse_activation)?;
@@ -56,6 +59,8 @@ impl Model {
         let target = pair(&mut tensors, "target.offset", "target.scale")?;
         let params = Params::take(&mut tensors)?;
         let scaling = scaling(&tensors, &params, input, target)?;
+        check_hash(&tensors, PARAMS_HASH, "parameters", params.theta())?;
+        check_hash(&tensors, SCALES_HASH, "scales", &scales(scaling.as_ref()))?;
         Ok(Self {
             params,
             activation,
@@ -89,6 +94,13 @@ impl Model {
                 tensors.metadata.insert(key.into(), word.into());
             }
         }
+        let hashes = [
+            (PARAMS_HASH, params_hash(self.params.theta())),
+            (SCALES_HASH, params_hash(&scales(self.scaling.as_ref()))),
+        ];
+        for (key, hash) in hashes {
+            tensors.metadata.insert(key.into(), hash);
+        }
         tensors.to_bytes()
     }
 
@@ -98,6 +110,39 @@ impl Model {
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         disk::write_atomic(path, &self.to_bytes())
+    }
+}
+
+/// All scales in one, for their hash; none of them without scales.
+fn scales(scaling: Option<&Scaling>) -> Values {
+    let all = scaling.map(|scaling| {
+        let Scaling {
+            input_offset,
+            input_scale,
+            target_offset,
+            target_scale,
+        } = scaling;
+        [input_offset, input_scale, target_offset, target_scale].map(Vec::as_slice)
+    });
+    Values::F64(all.unwrap_or_default().concat())
+}
+
+/// Refuses numbers that are not those of their hash. A file of others need not have one.
+fn check_hash(
+    tensors: &Tensors,
+    key: &str,
+    part: &'static str,
+    values: &Values,
+) -> Result<(), Error> {
+    let found = params_hash(values);
+    match tensors.metadata.get(key) {
+        Some(said) if *said != found => Err(Error::Damaged {
+            file: tensors.file.clone(),
+            part,
+            found,
+            said: excerpt(said),
+        }),
+        _ => Ok(()),
     }
 }
 

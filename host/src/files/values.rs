@@ -168,7 +168,7 @@ impl Values {
     }
 }
 
-/// The fingerprint of a parameter vector: CRC-32 of its little-endian bytes, as 8 hex digits.
+/// The fingerprint of numbers, such as a parameter vector: CRC-32 of its little-endian bytes, as 8 hex digits.
 pub fn params_hash(theta: &Values) -> String {
     format!("{:08x}", crc32fast::hash(&theta.to_le_bytes()))
 }

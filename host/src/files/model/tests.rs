@@ -92,6 +92,7 @@ fn one_pair_of_scales_is_enough() {
     let mut tensors = Tensors::parse("m", &sample().to_bytes()).unwrap();
     tensors.take("target.offset");
     tensors.take("target.scale");
+    tensors.metadata.remove(SCALES_HASH);
     let scaling = Model::parse("m", &tensors.to_bytes())
         .unwrap()
         .scaling
@@ -244,6 +245,37 @@ fn bad_models_give_their_sentence() {
             Err(error) => assert_eq!(error.to_string(), format!("m: {sentence}")),
         }
     }
+}
+
+/// A CRC finds every single flip, so that each of them is told from a file that another program wrote.
+#[test]
+fn a_flipped_bit_of_a_number_is_found() {
+    let model = sample();
+    let good = model.to_bytes();
+    let (length, _) = good.split_first_chunk::<8>().unwrap();
+    let body = 8 + usize::try_from(u64::from_le_bytes(*length)).unwrap();
+    let mut damaged = 0;
+    for at in body..good.len() {
+        for bit in 0..8 {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1 << bit;
+            let error = Model::parse("m", &bytes).unwrap_err();
+            damaged += usize::from(matches!(error, Error::Damaged { .. }));
+        }
+    }
+    assert!(damaged > 4 * (good.len() - body), "{damaged}");
+
+    let mut bytes = good;
+    *bytes.last_mut().unwrap() ^= 1;
+    let message = Model::parse("m", &bytes).unwrap_err().to_string();
+    let expected = format!(
+        "and the metadata say `{}`",
+        params_hash(model.params.theta())
+    );
+    assert!(
+        message.starts_with("m: is damaged") && message.ends_with(&expected),
+        "{message}"
+    );
 }
 
 #[test]
