@@ -13,14 +13,20 @@ pub(crate) const MOST_BYTES: usize = 8 << 30;
 /// [`Error::Option`], when they are more than a run may take or than there is.
 pub(crate) fn zeros<T: Scalar>(len: usize) -> Result<Vec<T>, Error> {
     let bytes = len.saturating_mul(size_of::<T>());
-    let mut zeros = Vec::new();
-    if bytes > MOST_BYTES || zeros.try_reserve_exact(len).is_err() {
+    let refused = |why: &str| {
         let problem = format!(
-            "such a network needs {} MiB of workspace, and a run may take {} at most",
-            bytes >> 20,
-            MOST_BYTES >> 20
+            "such a network needs {} MiB of workspace, {why}",
+            bytes >> 20
         );
-        return Err(Error::option("--net", problem));
+        Error::option("--net", problem)
+    };
+    if bytes > MOST_BYTES {
+        let limit = format!("more than the {} that a run may take", MOST_BYTES >> 20);
+        return Err(refused(&limit));
+    }
+    let mut zeros = Vec::new();
+    if zeros.try_reserve_exact(len).is_err() {
+        return Err(refused("which the system does not give"));
     }
     zeros.resize(len, T::ZERO);
     Ok(zeros)
@@ -36,6 +42,10 @@ mod tests {
         for len in [MOST_BYTES / 8 + 1, usize::MAX] {
             let message = zeros::<f64>(len).unwrap_err().to_string();
             assert!(message.starts_with("--net: "), "{message}");
+            assert!(
+                message.ends_with("more than the 8192 that a run may take"),
+                "{message}"
+            );
         }
     }
 }

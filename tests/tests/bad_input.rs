@@ -39,6 +39,11 @@ fn tables(sandbox: &Sandbox) {
     sandbox.write("inputs.csv", "1,2\n3,1e39\n");
     sandbox.write("wide.csv", "1e200,2,0\n-1e200,4,1\n1,1,0\n3e200,1,1\n");
     sandbox.write("vast.csv", "1,2,1e30\n3,4,-1e30\n3,3,1\n1,1,0\n");
+    sandbox.write("semicolons.csv", "a;b;class\n1;2;0\n3;4;1\n");
+    sandbox.write("tabs.csv", "1\t2\t0\n3\t4\t1\n");
+    sandbox.write("quote.csv", "1,2,0\n3,\"4,1\n5,6,0\n");
+    sandbox.write("nul.csv", "1,2,0\n3,4\0,1\n");
+    sandbox.write("steep.csv", "1,2,0\n3e38,4,1\n");
     sandbox.write("binary.csv", [0xff, 0xfe, 0, 1, 2]);
 }
 
@@ -96,6 +101,21 @@ fn models(sandbox: &Sandbox) {
         ];
         of(name, &scaled);
     }
+    let narrow: [(&str, &[usize], f64); 4] = [
+        (W, &[2, 2], 1.0),
+        (B, &[2], 1.0),
+        ("input.offset", &[2], 0.0),
+        ("input.scale", &[2], 0.5),
+    ];
+    let meant = [("activation", "tanh"), ("likelihood", "categorical")]
+        .map(|(key, word)| (format!("natgrad.{key}"), word.to_string()));
+    file(
+        sandbox,
+        "narrow.st",
+        Dtype::F32,
+        &narrow,
+        Some(meant.into()),
+    );
     let plain: [(&str, &[usize], f64); 2] = [(W, &[2, 2], 1e300), (B, &[2], 1e300)];
     file(sandbox, "f64.st", Dtype::F64, &plain, None);
     file(sandbox, "f16.st", Dtype::F16, &plain, None);
@@ -150,6 +170,10 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (CSV, "header.csv", &["header.csv", "no row"]),
     (CSV, "binary.csv", &["binary.csv", "UTF-8"]),
     (CSV, "one.csv", &["one.csv", "one row"]),
+    (CSV, "semicolons.csv", &["semicolons.csv", "row 2", "separated by ';', where commas"]),
+    (CSV, "tabs.csv", &["tabs.csv", "row 1", "separated by tabs, where commas"]),
+    (CSV, "quote.csv", &["quote.csv", "row 2", "never closed"]),
+    (CSV, "nul.csv", &["nul.csv", "row 2", "column 2", "NUL"]),
     (CSV, "ragged.csv", &["ragged.csv", "row 2"]),
     (CSV, "text.csv", &["text.csv", "row 2", "column 2", "four"]),
     (CSV, "nan.csv", &["nan.csv", "row 3", "column 2"]),
@@ -165,6 +189,8 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ("product --kind loss --model m.st --out there.st --data", "pairs.csv", &["pairs.csv", "2 columns"]),
     ("product --kind output --model m.st --out there.st --data", "hole.csv", &["hole.csv", "row 2", "column 2"]),
     ("product --kind output --model m.st --out there.st --data", "inputs.csv --precision f32", &["inputs.csv", "row 2", "column 2", "f32"]),
+    ("product --kind output --activation tanh --likelihood categorical --model large.st --precision f32 --out there.st --data", "pairs.csv", &["pairs.csv", "overflows", "f32"]),
+    ("eval --model narrow.st --data", "steep.csv", &["steep.csv", "row 2", "column 1", "3e38", "scale"]),
     ("eval --model m.st --data", "half.csv", &["half.csv", "row 2", "column 3"]),
     ("eval --model m.st --data", "empty.csv", &["empty.csv", "empty"]),
     ("eval --model m.st --data", "missing.csv", &["missing.csv"]),
@@ -172,7 +198,8 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (VALUES, "huge.csv --scale none", &["huge.csv", "row 2", "column 2", "f32"]),
     ("train --net 5-2 --steps 2 --data", "numbers.csv", &["numbers.csv", "3 columns"]),
     ("train --net 2-2 --steps 2 --data", "numbers.csv --dataset wine", &["--data", "--dataset"]),
-    ("train --net 2-2", "", &["--data"]),
+    ("train --net 2-2", "", &["--data", "--dataset"]),
+    ("train", "", &["--data", "--dataset"]),
     ("train --net 5-3 --dataset", "wine", &["--dataset", "13"]),
     ("train --dataset", "iris", &["--dataset", "iris"]),
     // Options.
@@ -314,7 +341,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
     (GOOD, "--init m.st --activation relu", &["--activation", "m.st"]),
     ("train --data good.csv --likelihood categorical --activation tanh", "--init single.st", &["single.st", "two outputs"]),
     ("train --data good.csv --net 2-3-2", "--init m.st", &["--net", "m.st"]),
-    (PRODUCT, "gradient --threads 2", &["--threads", "alone"]),
+    (PRODUCT, "gradient --threads 2", &["--threads", "alone", "fisher", "gradient"]),
     (PRODUCT, "fisher --vector m.st --threads 0", &["--threads", "0"]),
     (PRODUCT, "fisher", &["--vector"]),
     (PRODUCT, "output --vector m.st", &["--vector"]),
@@ -485,6 +512,28 @@ fn an_output_is_no_input_and_no_other_output() {
     }
     let said = sandbox.run(&format!("{train} --out /dev/null --plot /dev/null"));
     assert!(cfg!(not(unix)) || said.code == Some(0), "{said:?}");
+}
+
+/// Memory that the system does not have is told from memory that a run may not take.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_may_give_less_than_a_run_may_take() {
+    let sandbox = sandbox();
+    // 480 MB of parameters and workspace, in a quarter of a gigabyte.
+    let line = "ulimit -v 262144 && exec \"$0\" train --data pairs.csv --net 1-5000000-1 --steps 1";
+    let output = std::process::Command::new("sh")
+        .args(["-c", line])
+        .arg(natgrad_tests::binary())
+        .current_dir(sandbox.path(""))
+        .output()
+        .expect("a shell");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.starts_with("error: --net: "), "{err}");
+    assert!(
+        err.ends_with(" MiB of workspace, which the system does not give\n"),
+        "{err}"
+    );
 }
 
 #[test]

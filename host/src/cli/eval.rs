@@ -44,16 +44,16 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         .scaling
         .clone()
         .unwrap_or_else(|| Scaling::identity(model.dim_in(), model.dim_out()));
-    let set = scaling.apply(&set)?;
+    let precision = options
+        .precision
+        .map_or_else(|| file.params.theta().precision(), Into::into);
+    let set = scaling.apply_in(&set, precision)?;
     let (train, test) = if options.source.is_split() {
         let split = options.source.split(&set, 0)?;
         (set.select(&split.train), set.select(&split.test))
     } else {
         (set.select(&[]), set)
     };
-    let precision = options
-        .precision
-        .map_or_else(|| file.params.theta().precision(), Into::into);
     let measure = match precision {
         Precision::F32 => measure::<f32>,
         Precision::F64 => measure::<f64>,

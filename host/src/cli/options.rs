@@ -89,10 +89,10 @@ impl From<DatasetWord> for Builtin {
 /// What a network computes, where a file does not say it.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Meaning {
-    /// Activation of the hidden layers [default: the model's, else tanh]
+    /// Activation of the hidden layers [default: what the model says; of a new network tanh]
     #[arg(long, value_enum)]
     activation: Option<ActivationWord>,
-    /// What the outputs mean [default: the model's or the data set's, else gaussian]
+    /// What the outputs mean [default: what the model says; of a new network the data set's, or gaussian]
     #[arg(long, value_enum)]
     likelihood: Option<LikelihoodWord>,
 }
@@ -222,11 +222,23 @@ impl Source {
                 fits(builtin, shape)?;
                 builtin.load()
             }
-            (None, None) => Err(Error::option(
-                "--data",
-                "name a CSV file, or an embedded set by --dataset digits, wine or tecator",
-            )),
+            (None, None) => Err(Self::unnamed()),
         }
+    }
+
+    /// Refuses a command line that names no examples.
+    pub(super) fn check_named(&self) -> Result<(), Error> {
+        if self.data.is_none() && self.dataset.is_none() {
+            return Err(Self::unnamed());
+        }
+        Ok(())
+    }
+
+    fn unnamed() -> Error {
+        Error::option(
+            "--data",
+            "is needed, a CSV file, or an embedded set by --dataset digits, wine or tecator",
+        )
     }
 
     /// Which rows train and which test; `seed` chooses those of a file.

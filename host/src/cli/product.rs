@@ -107,10 +107,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         _ => {}
     }
     if options.threads > 1 && !options.kind.is_shared() {
-        return Err(Error::option(
-            "--threads",
-            "one alone computes this product",
-        ));
+        let value = options.kind.to_possible_value();
+        let kind = value.map_or_else(String::new, |value| value.get_name().to_string());
+        let problem =
+            format!("several share fisher and empirical-fisher only; one alone computes {kind}");
+        return Err(Error::option("--threads", problem));
     }
     let file = files::Model::read(&options.model)?;
     let (activation, likelihood) = options.meaning.of_file(&options.model, &file)?;
@@ -141,11 +142,15 @@ where
     let params: Vec<T> = file.params.theta().convert(&shown(&options.model))?;
     let examples = Examples::<T>::new(set)?;
     let product = compute(options, model, &params, &examples, set.name())?;
+    let precision = Precision::from(options.precision);
     let finite = |values: &[T]| {
         if values.iter().all(|value| value.widen().is_finite()) {
             Ok(())
         } else {
-            Err(Error::option("--precision", "the product overflows in it"))
+            Err(Error::file(
+                set.name(),
+                format!("the product overflows on it in {precision}"),
+            ))
         }
     };
     match product {

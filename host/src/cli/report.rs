@@ -58,7 +58,38 @@ pub(super) fn sentence(part: &str, quality: Option<Quality>) -> Option<String> {
     let quality = quality?;
     let measure = match quality.measure {
         Measure::Accuracy(accuracy) => format!("accuracy {:.2} %", 100.0 * accuracy),
-        Measure::Rmse(rmse) => format!("RMSE {rmse:.5}"),
+        Measure::Rmse(rmse) => format!("RMSE {}", number(rmse, 5)),
     };
-    Some(format!("{part}: loss {:.6}, {measure}", quality.loss))
+    let loss = number(quality.loss, 6);
+    Some(format!("{part}: loss {loss}, {measure}"))
+}
+
+/// A number with so many digits after the point, by a power of ten where they would say nothing.
+pub(super) fn number(value: f64, digits: usize) -> String {
+    let magnitude = value.abs();
+    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
+        format!("{value:.digits$}")
+    } else {
+        format!("{value:.digits$e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_short_and_says_something() {
+        for (value, text) in [
+            (0.0, "0.00000"),
+            (0.0012, "0.00120"),
+            (-1234.5, "-1234.50000"),
+            (9_999_999.0, "9999999.00000"),
+            (1e-9, "1.00000e-9"),
+            (4.25e300, "4.25000e300"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(number(value, 5), text);
+        }
+    }
 }

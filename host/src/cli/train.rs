@@ -140,6 +140,7 @@ impl Network<'_> {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
+    options.source.check_named()?;
     let init = options.init.as_deref().map(|path| ("--init", path));
     let out = options.out.as_deref().map(|path| ("--out", path));
     let plot = options.plot.as_deref().map(|path| ("--plot", path));
@@ -216,9 +217,10 @@ fn data(
             Scaling::fit(scale, &train, network.likelihood)?
         }
     };
+    let precision = options.precision.into();
     Ok(Data {
-        train: scaling.apply(&train)?,
-        test: scaling.apply(&test)?,
+        train: scaling.apply_in(&train, precision)?,
+        test: scaling.apply_in(&test, precision)?,
         scaling,
     })
 }
@@ -350,7 +352,8 @@ fn show(bar: &ProgressBar, watch: Watch) {
     bar.set_position(watch.step as u64);
     let seconds = bar.elapsed().as_secs_f64().max(1e-9);
     let rate = watch.examples as f64 / seconds;
-    bar.set_message(format!("loss {:.5}  {rate:.0} examples/s", watch.loss));
+    let loss = report::number(watch.loss, 5);
+    bar.set_message(format!("loss {loss}  {rate:.0} examples/s"));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "step numbers are far below 2⁵³")]

@@ -35,10 +35,18 @@ impl Table {
     /// Reads the bytes of a file that messages call `name`.
     ///
     /// # Errors
-    /// When the bytes are not UTF-8, a row has not as many cells as the first, a cell is not a
-    /// finite number, or there is no row of numbers.
+    /// When the bytes are not UTF-8 or hold a NUL, a quote is not closed, a row has not as many cells as
+    /// the first or is separated by something else than commas, a cell is not a finite number, or there
+    /// is no row of numbers.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Error> {
         let text = utf8(name, bytes)?;
+        if let Some(line) = open_quote(text) {
+            return Err(Error::row(
+                name,
+                line,
+                "a quote opens here and is never closed",
+            ));
+        }
         let mut table = Self {
             name: name.into(),
             header: None,
@@ -66,10 +74,18 @@ impl Table {
             if first {
                 table.columns = record.len();
             }
+            let separated = || {
+                let separator = record.iter().find_map(separator)?;
+                let problem = format!("is separated by {separator}, where commas are expected");
+                Some(Error::row(name, line, problem))
+            };
             if first && is_header(&record) {
+                if let Some(error) = separated() {
+                    return Err(error);
+                }
                 table.header = Some(record.iter().map(str::to_owned).collect());
-            } else {
-                table.push(line, &record)?;
+            } else if let Err(error) = table.push(line, &record) {
+                return Err(separated().unwrap_or(error));
             }
             first = false;
         }
@@ -220,15 +236,52 @@ impl Table {
 
 /// The text without its byte order mark, or the place of the first byte that is none.
 fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Error> {
-    let text = str::from_utf8(bytes).map_err(|error| {
-        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let before = String::from_utf8_lossy(valid);
-        let line = LineCounter::new(&before).line_at_end();
+    let after = |before: &str, problem: &str| {
+        let line = LineCounter::new(before).line_at_end();
         let last = before.rsplit(['\n', '\r']).next().unwrap_or_default();
         let column = 1 + last.matches(',').count();
-        Error::cell(name, line, column, "is not UTF-8 text")
+        Error::cell(name, line, column, problem)
+    };
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        after(&String::from_utf8_lossy(valid), "is not UTF-8 text")
     })?;
+    // Valid UTF-8, but what ASCII looks like in UTF-16.
+    if let Some((before, _)) = text.split_once('\0') {
+        return Err(after(before, "holds a NUL byte, which UTF-8 text does not"));
+    }
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The line of a quote that opens a cell and is not closed, so that all that follows is one cell.
+fn open_quote(text: &str) -> Option<u64> {
+    let mut open = None;
+    // A quote opens at the beginning of a cell; and right behind another, since two of them stand for one.
+    let mut may_open = true;
+    for (at, byte) in (0..).zip(text.bytes()) {
+        match (open, byte) {
+            (None, b'"') if may_open => open = Some(at),
+            (None, _) => may_open = matches!(byte, b',' | b'\n' | b'\r'),
+            (Some(_), b'"') => (open, may_open) = (None, true),
+            (Some(_), _) => {}
+        }
+    }
+    open.map(|at| LineCounter::new(text).line_of_row_at(at))
+}
+
+/// What separates the numbers of a cell that holds several.
+fn separator(cell: &str) -> Option<&'static str> {
+    let number = |piece: &str| piece.trim().parse::<f64>().is_ok();
+    let marked = [(';', "';'"), ('\t', "tabs")];
+    let mark = marked
+        .into_iter()
+        .find(|(mark, _)| cell.contains(*mark) && cell.split(*mark).any(number));
+    if let Some((_, name)) = mark {
+        return Some(name);
+    }
+    // Spaces stand in texts as well.
+    let mut words = cell.split_whitespace();
+    (words.clone().count() > 1 && words.all(number)).then_some("spaces")
 }
 
 /// Whether the first row is a header: it holds a text, and no number that could be a measurement.

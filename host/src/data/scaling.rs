@@ -7,6 +7,7 @@ use natgrad::Likelihood;
 
 use super::{Dataset, Targets, count};
 use crate::error::Error;
+use crate::files::Precision;
 
 /// How the columns are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +114,34 @@ impl Scaling {
         forward(&mut scaled.inputs, &self.input_offset, &self.input_scale);
         if let Targets::Values(values) = &mut scaled.targets {
             forward(values, &self.target_offset, &self.target_scale);
+        }
+        Ok(scaled)
+    }
+
+    /// The same for a run in `precision`, in which each of them has to be finite.
+    ///
+    /// # Errors
+    /// As [`Scaling::apply`]; [`Error::Cell`] with the value as it stands in the file, since the scaled one stands nowhere.
+    pub fn apply_in(&self, set: &Dataset, precision: Precision) -> Result<Dataset, Error> {
+        let scaled = self.apply(set)?;
+        let check = |raw: &[f64], scaled: &[f64], width: usize, first: usize| {
+            let mut pairs = (0..).zip(raw.iter().zip(scaled));
+            // What the scale does not touch is judged as it is, where it is converted.
+            let found = pairs
+                .find(|(_, (raw, scaled))| raw != scaled && !precision.round(**scaled).is_finite());
+            match found {
+                None => Ok(()),
+                Some((index, (raw, scaled))) => {
+                    let problem = format!(
+                        "{raw:e} is too large for {precision} after the model's scale, as {scaled:e}"
+                    );
+                    Err(set.cell(index / width, first + index % width, problem))
+                }
+            }
+        };
+        check(&set.inputs, &scaled.inputs, set.dim_in(), 0)?;
+        if let (Targets::Values(raw), Targets::Values(scaled)) = (&set.targets, &scaled.targets) {
+            check(raw, scaled, set.dim_out(), set.dim_in())?;
         }
         Ok(scaled)
     }
@@ -253,6 +282,42 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "s: has 2 inputs and 1 outputs, but the model's scales are for 3 and 1"
+        );
+    }
+
+    #[test]
+    fn what_a_scale_makes_too_large_is_shown_as_it_stands() {
+        let scaling = Scaling {
+            input_scale: vec![1.0, 0.5],
+            ..Scaling::identity(2, 1)
+        };
+        let data = set(&[1.0, 2.0, 3e38, 3e38], &[0.0, 1.0]);
+        assert!(scaling.apply_in(&data, Precision::F64).is_ok());
+        assert_eq!(
+            scaling
+                .apply_in(&data, Precision::F32)
+                .unwrap_err()
+                .to_string(),
+            "s, row 2, column 2: 3e38 is too large for f32 after the model's scale, as 6e38"
+        );
+        let scaling = Scaling {
+            target_scale: vec![1e-300],
+            ..Scaling::identity(2, 1)
+        };
+        let data = set(&[1.0, 2.0], &[1e9]);
+        assert_eq!(
+            scaling
+                .apply_in(&data, Precision::F64)
+                .unwrap_err()
+                .to_string(),
+            "s, row 1, column 3: 1e9 is too large for f64 after the model's scale, as inf"
+        );
+        // Without a scale it is a matter of the conversion.
+        let data = set(&[1e39, 2.0], &[1.0]);
+        assert!(
+            Scaling::identity(2, 1)
+                .apply_in(&data, Precision::F32)
+                .is_ok()
         );
     }
 

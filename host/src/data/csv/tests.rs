@@ -33,6 +33,7 @@ fn the_same_numbers_in_every_allowed_spelling() {
         "\u{feff}1,2,3\n-4.5,5e-1,.6\n",
         "1, 2 ,3  \n\t-4.5,5e-1,.6\n",
         "\"1\",\"2\",3\n-4.5,5e-1,.6\n",
+        "\"a\"\"b\",5\" disk,\"\"\n1,2,3\n-4.5,5e-1,.6\n",
         "a,b,y\n1,2,3\n-4.5,5e-1,.6\n",
         "\u{feff}\"a\nb\",,y\r\n1,2,3\r\n-4.5,5e-1,.6\r\n",
         "\n\n1,2,3\n\n   \n-4.5,5e-1,.6\n\n\n",
@@ -182,7 +183,67 @@ const BAD_FILES: &[(&str, &Shape, &str)] = &[
     (
         "1;2;3\n4;5;6\n",
         &REGRESSION,
-        "t.csv, row 2, column 1: `4;5;6` is not a number",
+        "t.csv, row 1: is separated by ';', where commas are expected",
+    ),
+    (
+        "a;b;c\n4;5;6\n",
+        &REGRESSION,
+        "t.csv, row 2: is separated by ';', where commas are expected",
+    ),
+    (
+        "1;2;3\n",
+        &REGRESSION,
+        "t.csv, row 1: is separated by ';', where commas are expected",
+    ),
+    (
+        "1,5;2,5;3\n",
+        &REGRESSION,
+        "t.csv, row 1: is separated by ';', where commas are expected",
+    ),
+    (
+        "x;y\n1,5;2\n",
+        &REGRESSION,
+        "t.csv, row 2: is separated by ';', where commas are expected",
+    ),
+    (
+        "a\tb\tc\n4\t5\t6\n",
+        &REGRESSION,
+        "t.csv, row 2: is separated by tabs, where commas are expected",
+    ),
+    (
+        "4\tx\t6\n",
+        &REGRESSION,
+        "t.csv, row 1: is separated by tabs, where commas are expected",
+    ),
+    (
+        "1 2  3\n4 5 6\n",
+        &REGRESSION,
+        "t.csv, row 1: is separated by spaces, where commas are expected",
+    ),
+    (
+        "1,2,3\n4,five or 6,6\n",
+        &REGRESSION,
+        "t.csv, row 2, column 2: `five or 6` is not a number",
+    ),
+    (
+        "1,2,3\n\n4,\"5,6\n7,8,9\n",
+        &REGRESSION,
+        "t.csv, row 3: a quote opens here and is never closed",
+    ),
+    (
+        "\"a,b,c\n1,2,3\n",
+        &REGRESSION,
+        "t.csv, row 1: a quote opens here and is never closed",
+    ),
+    (
+        "\"a\"\"\",b,c\n1,2,\"3\"\"",
+        &REGRESSION,
+        "t.csv, row 2: a quote opens here and is never closed",
+    ),
+    (
+        "1,2,3\n4,5\0,6\n",
+        &REGRESSION,
+        "t.csv, row 2, column 2: holds a NUL byte, which UTF-8 text does not",
     ),
     (
         "7\n",
