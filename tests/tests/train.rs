@@ -175,6 +175,46 @@ fn a_step_that_fails_leaves_the_last_good_model() {
     assert!(!sandbox.path("v.st").exists());
 }
 
+/// What may not have been meant is said, and what is as usual is not.
+#[test]
+fn train_says_what_it_takes_as_it_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.csv", table("gaussian"));
+    sandbox.write("c.csv", table("categorical").replace(",1\n", ",2\n"));
+    sandbox.write("s.csv", "1,0.5\n2,-1\n3,1\n4,-0.25\n5,2\n6,-1.5\n");
+    let mean = "note: column 3 has a mean of ";
+    for (line, note) in [
+        ("--data d.csv --net 2-2", None),
+        ("--data d.csv --net 2-2 --scale none", Some(mean)),
+        ("--data d.csv --net 2-2 --init standard.st", None),
+        ("--data d.csv --net 2-2 --init none.st", Some(mean)),
+        ("--data s.csv --net 1-1 --scale none", None),
+        (
+            "--data c.csv --net 2-5 --likelihood categorical",
+            Some("note: no example that trains has the class 1"),
+        ),
+        ("--dataset wine", None),
+    ] {
+        let said = sandbox.run(&format!("train {line} --steps 1"));
+        assert_eq!(said.code, Some(0), "{line}: {said:?}");
+        match note {
+            None => assert_eq!(said.err, "", "{line}"),
+            Some(note) => {
+                assert!(said.err.starts_with(note), "{line}: {said:?}");
+                assert_eq!(said.err.lines().count(), 1, "{line}: {said:?}");
+            }
+        }
+        if line.ends_with("2-2") || line.ends_with("2-2 --scale none") {
+            let name = if note.is_some() {
+                "none.st"
+            } else {
+                "standard.st"
+            };
+            sandbox.json(&format!("train {line} --steps 1 --json --out {name}"));
+        }
+    }
+}
+
 /// Of the rows that train: of Tecator the first 172. Wine keeps its raw units unless asked.
 #[test]
 fn scales_are_counted_on_the_rows_that_train() {

@@ -11,6 +11,7 @@ mod options;
 mod outputs;
 mod plan;
 mod product;
+mod remarks;
 mod report;
 mod report_command;
 mod reproduce;

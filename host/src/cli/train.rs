@@ -13,7 +13,7 @@ use num_traits::Float;
 use super::interrupt;
 use super::method::{Method, OptimizerWord, Task, at_least_one, not_negative, positive};
 use super::options::{Meaning, Net, Origin, PrecisionWord, Source, model, shape};
-use super::{outputs, report};
+use super::{outputs, remarks, report};
 use crate::data::{Builtin, Dataset, Scale, Scaling};
 use crate::error::{Error, shown};
 use crate::evaluation::{Quality, evaluate};
@@ -154,6 +154,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
     };
     let network = network(options, start.as_ref())?;
     let data = data(options, &network, start.as_ref())?;
+    remarks::on_examples(&data.train, &data.scaling, network.likelihood);
     match options.precision.into() {
         Precision::F32 => run_in::<f32>(options, &network, &data, start.as_ref()),
         Precision::F64 => run_in::<f64>(options, &network, &data, start.as_ref()),

@@ -151,6 +151,25 @@ impl Dataset {
         &self.targets
     }
 
+    /// The classes below the largest one of these examples that no example has.
+    pub fn absent_classes(&self) -> Vec<usize> {
+        let Targets::Classes(labels) = &self.targets else {
+            return Vec::new();
+        };
+        let mut seen = vec![false; self.dim_out];
+        let mut end = 0;
+        for label in labels.iter().copied().map(usize::from) {
+            if let Some(seen) = seen.get_mut(label) {
+                *seen = true;
+            }
+            end = end.max(label);
+        }
+        let below = seen.iter().take(end).enumerate();
+        below
+            .filter_map(|(class, seen)| (!seen).then_some(class))
+            .collect()
+    }
+
     /// The inputs in the precision `T`.
     ///
     /// # Errors
@@ -311,6 +330,18 @@ mod tests {
         let classes = Targets::Classes(vec![0, 1, 2]);
         let set = Dataset::new("c", (1, 3), vec![0.0; 3], classes).unwrap();
         assert_eq!(set.select(&[1, 1]).targets(), &Targets::Classes(vec![1, 1]));
+    }
+
+    #[test]
+    fn absent_classes_lie_below_the_largest() {
+        let absent = |labels: &[u16]| {
+            let inputs = vec![0.0; labels.len()];
+            let set = Dataset::new("c", (1, 6), inputs, Targets::Classes(labels.to_vec()));
+            set.unwrap().absent_classes()
+        };
+        assert_eq!(absent(&[0, 1, 2, 1]), [0; 0]);
+        assert_eq!(absent(&[4, 1, 1]), [0, 2, 3]);
+        assert_eq!(small().absent_classes(), [0; 0]);
     }
 
     #[test]

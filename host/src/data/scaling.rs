@@ -157,6 +157,19 @@ impl Scaling {
     }
 }
 
+impl Dataset {
+    /// Mean and standard deviation of every target of a regression; of one that is constant the deviation is 1.
+    ///
+    /// None of classes, nor where a deviation is not finite.
+    pub fn target_moments(&self) -> Vec<(f64, f64)> {
+        let Targets::Values(values) = self.targets() else {
+            return Vec::new();
+        };
+        let (means, deviations) = moments(values, self.dim_out()).unwrap_or_default();
+        means.into_iter().zip(deviations).collect()
+    }
+}
+
 fn forward(values: &mut [f64], offset: &[f64], scale: &[f64]) {
     let columns = offset.iter().zip(scale).cycle();
     for (value, (offset, scale)) in values.iter_mut().zip(columns) {
