@@ -268,6 +268,23 @@ fn wrong_options_and_directories_are_one_sentence() {
     }
     assert!(sandbox.names().is_empty(), "nothing is left behind");
 
+    std::fs::create_dir(sandbox.path("empty")).expect("a writable folder");
+    std::fs::create_dir(sandbox.path("torn")).expect("a writable folder");
+    sandbox.write("torn/runs.jsonl", "");
+    for (line, message) in [
+        (
+            "reproduce --only unlabelled --mnist empty --out r",
+            "error: empty: holds no file `train-images-idx3-ubyte`, nor one of its other names",
+        ),
+        (
+            "report torn --out merged",
+            "error: torn: no run in runs.jsonl",
+        ),
+    ] {
+        assert_eq!(refusal(&sandbox, line), message, "{line}");
+    }
+    assert_eq!(sandbox.names(), ["empty", "torn"], "nothing is left behind");
+
     succeed(&sandbox, &format!("{MINIATURE} --only invariance --out r"));
     let other_scale = refusal(&sandbox, "reproduce --only invariance --out r");
     let expected = "r/runs.jsonl: runs at the scales smoke and quick do not go together; \

@@ -34,6 +34,13 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         }
         merged.merge(Archive::read(folder, ALL)?, &name, ALL)?;
     }
+    if merged.plan().is_none() {
+        let folders: Vec<String> = options.folders.iter().map(|folder| shown(folder)).collect();
+        return Err(Error::file(
+            folders.join(", "),
+            format!("no run in {RUNS_FILE}"),
+        ));
+    }
     if options.folders.iter().any(|folder| folder == out) && options.folders.len() == 1 {
         return conclude(&merged, out);
     }

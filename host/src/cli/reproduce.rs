@@ -76,6 +76,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
         scale: options.scale.into(),
         mnist: options.mnist.clone(),
     };
+    // Before anything is written, and by no run, whose name would mean nothing here.
+    setup.check()?;
     let plan = Plan::new(ALL, setup, &options.only, options.seeds, options.tune)?;
     let parts = plan.parts(ALL);
     let mut store = Store::open(&options.out, ALL)?;

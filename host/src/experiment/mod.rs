@@ -147,6 +147,16 @@ pub struct Setup {
     pub mnist: Option<PathBuf>,
 }
 
+impl Setup {
+    /// Reads what it names, once for all runs.
+    ///
+    /// # Errors
+    /// [`Error::File`], when the folder does not hold MNIST.
+    pub fn check(&self) -> Result<(), Error> {
+        classifier::Digits::of(self).map(drop)
+    }
+}
+
 /// One of the things that an experiment compares: a name, and what a run of it does.
 #[derive(Clone)]
 pub struct Arm {
