@@ -144,10 +144,9 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
     let init = options.init.as_deref().map(|path| ("--init", path));
     let out = options.out.as_deref().map(|path| ("--out", path));
     let plot = options.plot.as_deref().map(|path| ("--plot", path));
-    outputs::check(
-        options.source.file().into_iter().chain(init),
-        out.into_iter().chain(plot),
-    )?;
+    outputs::check(options.source.file(), out.into_iter().chain(plot))?;
+    // A model may be trained further in its place.
+    outputs::check(init, plot)?;
     let start = match &options.init {
         Some(path) => Some(files::Model::read(path)?),
         None => None,

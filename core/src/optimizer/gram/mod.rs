@@ -66,6 +66,11 @@ use crate::workspace::{Arena, ShapeError};
 /// step. [`Batch::leading`] takes as many of a larger one; of the batch of a [`Ring`](crate::data::Ring) those are its
 /// first slots, which are neither the oldest nor the newest samples.
 ///
+/// λ and the verdict on a step follow the batch alone. Where examples contradict each other, a small batch is fitted to
+/// its noise: every step does what its model promises, λ falls to its floor, and the loss of all examples wanders. There
+/// hold λ, [`DampingPolicy::Constant`] with an `initial` of 1 to 10, or take a batch of more examples than the network
+/// can fit.
+///
 /// ```
 /// use natgrad::damping::Tikhonov;
 /// use natgrad::optimizer::{Gram, Kronecker, Momentum, Plain, Woodbury};
