@@ -438,7 +438,11 @@ fn an_output_is_no_input_and_no_other_output() {
             "--plot",
             "--data",
         ),
-        (format!("{train} --init m.st --plot m.st"), "--plot", "--init"),
+        (
+            format!("{train} --init m.st --plot m.st"),
+            "--plot",
+            "--init",
+        ),
         (
             format!("{train} --out new.st --plot ./new.st"),
             "--plot",

@@ -131,7 +131,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::Data`] for an empty batch, missing targets, or a number that is not finite
-    /// or does not fit the likelihood; [`Error::NonFinite`] for a result that is not finite.
+    /// or does not fit the likelihood; [`Error::NonFinite`] for a loss that is not.
     ///
     /// Cost: [`Pass::Loss`] per example.
     pub fn loss(&mut self, batch: &Batch<'_, T>) -> Result<T, Error> {
@@ -151,7 +151,7 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
     /// The gradient of the mean loss, into `out` `[P]`; returns the loss.
     ///
     /// # Errors
-    /// As [`Mlp::loss`].
+    /// As [`Mlp::loss`]. The gradient itself is not looked at, nor are the products below: a method looks at the norm.
     ///
     /// Cost: [`Pass::Gradient`] per example.
     pub fn gradient(&mut self, batch: &Batch<'_, T>, out: &mut [T]) -> Result<T, Error> {
@@ -173,14 +173,13 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
             );
         }
         finite(&[loss])?;
-        finite(out)?;
         Ok(loss)
     }
 
     /// The R-operator `Jv` of the logits, unaveraged: `direction` is `[P]`, `out` is `[batch × dim_out]`.
     ///
     /// # Errors
-    /// As [`Mlp::outputs`].
+    /// [`Error::Shape`], [`Error::Data`] for an input that is not finite.
     ///
     /// Cost: [`Pass::Jvp`] per example. Reference: Pearlmutter 1994; Pascanu & Bengio, section 5.
     pub fn jvp<'i>(
@@ -195,20 +194,20 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
         let tiles = self.admit_inputs(&batch, Pass::Jvp)?;
         exact("the output slice", self.outputs_len(&batch), out.len())?;
         let mut tile = Tile::<T, TILE>::carve(&model, Pass::Jvp, self.scratch);
-        let mut rest = &mut *out;
+        let mut rest = out;
         for index in 0..tiles {
             tile.load(&model, &batch, index, T::ONE);
             tile.forward(&model, params);
             tile.forward_tangent(&model, params, direction);
             rest = gather(tile.logit_tangents(&model), tile.lanes(), rest);
         }
-        finite(out)
+        Ok(())
     }
 
     /// `Jᵀu` of the logits, summed over the examples: `u` is `[batch × dim_out]`, `out` is `[P]`.
     ///
     /// # Errors
-    /// As [`Mlp::outputs`].
+    /// [`Error::Shape`], [`Error::Data`] for an input that is not finite.
     ///
     /// Cost: [`Pass::Vjp`] per example.
     pub fn vjp<'i>(
@@ -234,13 +233,13 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
             tile.seed_with(&model, u, index);
             tile.backward(&model, params, out);
         }
-        finite(out)
+        Ok(())
     }
 
     /// The product `Hv` with the Hessian of the mean loss: `direction` and `out` are `[P]`. Returns vᵀHv.
     ///
     /// # Errors
-    /// As [`Mlp::loss`].
+    /// [`Error::Shape`]; [`Error::Data`] as [`Mlp::loss`].
     ///
     /// Cost: [`Pass::Hessian`] per example. Reference: Pearlmutter 1994.
     pub fn hvp(
@@ -262,8 +261,6 @@ impl<'a, T: Scalar, const TILE: usize> Mlp<'a, T, TILE> {
             tile.forward_tangent(&model, params, direction);
             tile.backward_tangent(&model, params, direction, T::ZERO, out, &mut quad);
         }
-        finite(&[quad])?;
-        finite(out)?;
         Ok(quad)
     }
 

@@ -64,7 +64,7 @@ impl<T> sealed::Sealed for Adam<T> {}
 impl<T: Scalar> Method<T> for Adam<T> {
     const STORAGE: Storage = Storage::vectors(3).and(Pass::Gradient.storage());
 
-    const STACK: usize = 1024;
+    const STACK: usize = 1216;
 
     const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
 

@@ -107,7 +107,7 @@ impl<T, V> sealed::Sealed for Sgd<T, V> {}
 impl<T: Scalar, V: Velocity> Method<T> for Sgd<T, V> {
     const STORAGE: Storage = Storage::vectors(1 + V::VECTORS).and(Pass::Gradient.storage());
 
-    const STACK: usize = 1024;
+    const STACK: usize = 1216;
 
     const SLICE: Slice = Slice::new(Pass::Gradient, false, GRADIENT_MACS);
 

@@ -219,7 +219,7 @@ impl<T: Scalar, const B: usize, D: DualMetric, V: Velocity, I: Inverse> Method<T
         .with_dual(Self::DUAL)
         .and(Pass::Product.storage());
 
-    const STACK: usize = 1792;
+    const STACK: usize = 1984;
 
     // Of d: its factor and μ, and with factors one root more; there is no L2 term then.
     const SLICE: Slice = Slice::new(
