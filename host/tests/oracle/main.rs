@@ -11,6 +11,7 @@
 //! | `lqr` | the exact step by five ways: output space, a regulator over the layers (two), CG, dense |
 //! | `natural` | a step against the dense system, and what it reports |
 //! | `natural_cg` | natural conjugate gradient against the minimum over its plane |
+//! | `gram_course` | several steps in output space against dense systems: memory, factors and means that are carried on |
 //! | `structural` | structural damping, and steps with other curvatures, against dense systems |
 //! | `subspace` | steps of Krylov subspace descent against dense models and line searches |
 //! | `parallel` | products that threads share, bit for bit |
@@ -28,6 +29,7 @@ mod bound;
 mod cg;
 mod dense;
 mod gram;
+mod gram_course;
 mod invariance;
 mod lqr;
 mod minres;

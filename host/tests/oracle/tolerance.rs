@@ -160,6 +160,19 @@ pub(crate) const SAME_STEP: f64 = 3e-9;
 /// came to 7 · 10⁻⁸.
 pub(crate) const REGULATOR: f64 = 1e-6;
 
+/// A step in output space with a memory and the factors of D of the steps before, in `f64` and the norm of its system,
+/// relative to the step: ε times the condition, which λ ≥ 10⁻³ of the mean diagonal bounds by 10⁵, times 10³ for an input
+/// whose variance is at its floor of 10⁻⁶ of the square of its mean.
+pub(crate) const GRAM_COURSE: f64 = 1e-8;
+
+/// What such a step may be off for the rounding of θ, of d and of the residuals alone, in ε: outputs are sums of some tens
+/// of terms of order 1 to 10, and the residual may be next to nothing.
+pub(crate) const GRAM_ROUNDING: f64 = 100.0;
+
+/// The rate of such a step, and its ratio, where the change of the loss is at least 10⁻⁵ of it and 10⁻⁷, and the promise 10⁻⁴
+/// of the square of the step's norm: losses to 10⁻¹⁵ and promises to the digits of the step.
+pub(crate) const GRAM_REPORT: f64 = 1e-6;
+
 /// Both vectors, entry by entry.
 pub(crate) fn close<T: Scalar>(
     what: &str,
