@@ -220,28 +220,8 @@ fn same_bits<T: Scalar>(case: &Case) -> Result<(), TestCaseError> {
         tiles = vec![case.shape.tile];
     }
     for tile in tiles {
-        let mut fewer = case.clone();
+        let mut fewer = case.of_weight();
         fewer.shape.tile = tile;
-        let kept: Vec<bool> = case.examples.weights.iter().map(|&w| w > 0.0).collect();
-        let mut marks = kept.iter();
-        fewer
-            .examples
-            .inputs
-            .retain(|_| *marks.next().expect("a mark"));
-        let mut marks = kept.iter();
-        fewer
-            .examples
-            .targets
-            .retain(|_| *marks.next().expect("a mark"));
-        let mut marks = kept.iter();
-        fewer
-            .examples
-            .weights
-            .retain(|_| *marks.next().expect("a mark"));
-        if let Some(classes) = &mut fewer.classes {
-            let mut marks = kept.iter();
-            classes.retain(|_| *marks.next().expect("a mark"));
-        }
         let found = bits::<T>(&fewer, &[Metric::Same]);
         prop_assert_eq!(&found[0], first, "without examples of weight 0, {:?}", tile);
     }

@@ -12,6 +12,7 @@
 //! | `natural` | a step against the dense system, and what it reports |
 //! | `natural_cg` | natural conjugate gradient against the minimum over its plane |
 //! | `gram_course` | several steps in output space against dense systems: memory, factors and means that are carried on |
+//! | `gram_bits` | what must not change a bit of a step in output space, where factorisations fail too |
 //! | `structural` | structural damping, and steps with other curvatures, against dense systems |
 //! | `subspace` | steps of Krylov subspace descent against dense models and line searches |
 //! | `parallel` | products that threads share, bit for bit |
@@ -29,6 +30,7 @@ mod bound;
 mod cg;
 mod dense;
 mod gram;
+mod gram_bits;
 mod gram_course;
 mod invariance;
 mod lqr;

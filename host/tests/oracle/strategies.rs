@@ -193,6 +193,29 @@ impl Case {
         }
     }
 
+    /// Without the examples of weight 0.
+    pub(crate) fn of_weight(&self) -> Self {
+        fn keep<R: Clone>(weights: &[f64], rows: &[R]) -> Vec<R> {
+            let pairs = weights.iter().zip(rows);
+            let kept = pairs.filter(|&(&weight, _)| weight > 0.0);
+            kept.map(|(_, row)| row.clone()).collect()
+        }
+        let Examples {
+            inputs,
+            targets,
+            weights,
+        } = &self.examples;
+        Self {
+            examples: Examples {
+                inputs: keep(weights, inputs),
+                targets: keep(weights, targets),
+                weights: keep(weights, weights),
+            },
+            classes: self.classes.as_ref().map(|classes| keep(weights, classes)),
+            ..self.clone()
+        }
+    }
+
     /// The smallest |z| of a rectifier against the rounding of `f32`: true when every one is on the same
     /// side of its kink in either precision.
     pub(crate) fn clear_of_kinks(&self) -> bool {
