@@ -4,7 +4,7 @@
 use nalgebra::{DMatrix, DVector};
 use natgrad::damping::{Damping, DampingMetric, Marquardt, Tikhonov};
 use natgrad::krylov::Cg;
-use natgrad::optimizer::NaturalGradient;
+use natgrad::optimizer::{Anchor, L2, NaturalGradient, Plain, Sgd};
 use natgrad::precondition::Jacobi;
 use natgrad::{Activation, Likelihood, Metric, Room, Scalar, Trainer};
 use natgrad_host::reference::solve_damped;
@@ -235,6 +235,30 @@ proptest! {
     fn what_does_not_count_changes_no_bit(case in moderate(LARGE)) {
         same_bits::<f32>(&case)?;
         same_bits::<f64>(&case)?;
+    }
+
+    /// A pull toward where the parameters are is none, however strong.
+    #[test]
+    fn an_anchor_at_the_parameters_changes_no_bit_of_the_gradient(
+        (case, strength) in (moderate(LARGE), prop_oneof![1e-6..1.0_f32, 1.0..1e3_f32])
+    ) {
+        let [none, anchored] = [0.0, strength].map(|strength| {
+            let subject = Subject::<f32>::new(&case);
+            let (mut params, anchor) = (subject.params.clone(), subject.params.clone());
+            let report = with_tile!(case.shape.tile, TILE => {
+                type Learner<'a> = Trainer<'a, f32, Sgd<f32, Plain>, TILE>;
+                let mut workspace = vec![f32::NAN; Learner::workspace_len(&subject.model(), Room::NONE)];
+                let method = Sgd::new(1.0);
+                let trainer = Learner::new(subject.model(), &mut params, &mut workspace, method);
+                let mut trainer = trainer.expect("a trainer");
+                let l2 = L2 { strength, anchor: Anchor::At(&anchor) };
+                trainer.regularise(l2).expect("an anchor");
+                trainer.step(subject.batch(), Metric::Same).expect("a step")
+            });
+            let bits: Vec<u32> = params.into_iter().map(f32::to_bits).collect();
+            (bits, report.loss.to_bits(), report.gradient_norm.to_bits())
+        });
+        prop_assert_eq!(none, anchored);
     }
 
     /// But for the constant c, the ten-thousandth of the mean, in Marquardt's D = diag(F) + c: where it is
