@@ -73,6 +73,59 @@ fn progress_stops_by_its_rule() {
     assert_eq!(first, Some(usize::from(end.last.count)));
 }
 
+/// Second differences, up to the sign: with 1s on the right CG needs half the order, and its value falls all the way.
+struct Chain<const N: usize>;
+
+impl<const N: usize> LinearOperator<f32> for Chain<N> {
+    fn dim(&self) -> usize {
+        N
+    }
+
+    fn parts(&self) -> usize {
+        1
+    }
+
+    fn apply_part(&mut self, _: usize, v: &[f32], out: &mut [f32], quad: &mut f32) {
+        for (i, out) in out.iter_mut().enumerate() {
+            let before = i.checked_sub(1).map_or(0.0, |i| v[i]);
+            let behind = v.get(i + 1).copied().unwrap_or(0.0);
+            let product = (v[i] - before) + (v[i] - behind);
+            *out += product;
+            *quad += v[i] * product;
+        }
+    }
+}
+
+/// The iterate that a late one is compared with is 31 back, not a tenth of the way.
+#[test]
+fn progress_is_looked_for_over_the_window_and_no_further() {
+    let mut told_apart = 0;
+    for progress in [1.6e-3, 1.4e-3, 1.2e-3, 1e-3] {
+        let stop = Stop {
+            progress,
+            ..limit(700)
+        };
+        let (seen, end, ..) = observe::<Cg>(&mut Chain::<1400>, &[1.0; 1400], &stop);
+        assert_eq!(end.status, Status::Progress);
+        assert!(end.last.count > 320, "{end:?}");
+        let mut phi = vec![0.0];
+        phi.extend(seen.iter().map(|iteration| iteration.phi));
+        if phi.len() <= usize::from(end.last.count) {
+            phi.push(end.last.phi);
+        }
+        let first = |most: usize| {
+            (1..phi.len()).find(|&i| {
+                let k = i.div_ceil(10).clamp(10, most);
+                let share = f32::from(u16::try_from(k).unwrap()) * progress;
+                i > k && (phi[i] - phi[i - k]) / phi[i] < share
+            })
+        };
+        assert_eq!(first(31), Some(usize::from(end.last.count)));
+        told_apart += usize::from(first(usize::MAX) != first(31));
+    }
+    assert!(told_apart > 0, "a window of any length would do");
+}
+
 #[test]
 fn value_of_the_model_falls_and_is_the_models() {
     let mut a = hard::<8>();
