@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// What must not compile, and the sentence that the user reads.
-const MISTAKES: [(&str, &str); 6] = [
+const MISTAKES: [(&str, &str); 7] = [
     ("zero_width", "every width of a network must be at least 1"),
     (
         "one_class",
@@ -20,6 +20,7 @@ const MISTAKES: [(&str, &str); 6] = [
         "no_krylov_vector",
         "Krylov subspace descent needs a Krylov vector",
     ),
+    ("empty_ring", "a ring holds at least one sample"),
 ];
 
 #[test]

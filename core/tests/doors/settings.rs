@@ -91,6 +91,13 @@ fn adam() {
             |m| m.epsilon = bad,
         );
     }
+    for (rate, epsilon) in [(1e10, 1e-30), (f32::MAX, 1e-8), (0.5, 1e-39)] {
+        refuse(
+            &good,
+            "the rate of Adam divided by its epsilon must be finite",
+            |m| (m.rate, m.epsilon) = (rate, epsilon),
+        );
+    }
     for bad in NO_DECAY {
         refuse(&good, "the decays of Adam must be in [0, 1)", |m| {
             m.beta1 = bad;

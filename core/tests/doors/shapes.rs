@@ -439,3 +439,35 @@ fn steps() {
         .step(good, Metric::Same)
         .expect("a good step after all of it");
 }
+
+/// Numbers that are finite, each of them, and a result that is not.
+#[test]
+fn results_beyond_the_range_of_the_numbers_are_refused() {
+    const FAR: [f32; 6] = [3e18, 3e19, 1e19, 0.0, 0.0, 0.0];
+    let model = Model::new(&[1, 3], Activation::Tanh, Likelihood::Categorical).unwrap();
+    let beyond = |params: &[f32; 6], input: f32, v: &[f32; 6], u: &[f32; 3]| {
+        let (inputs, mut scratch) = ([input], [0.0; 200]);
+        let (mut per_output, mut per_param) = ([0.0; 3], [0.0; 6]);
+        let batch = Batch::labelled(&inputs, &[0]);
+        let mut net = Net::new(model, params, &mut scratch).unwrap();
+        [
+            net.outputs(&inputs, &mut per_output).err(),
+            net.predict(&inputs, &mut per_output).err(),
+            net.loss(&batch).err(),
+            net.gradient(&batch, &mut per_param).err(),
+            net.jvp(&inputs, v, &mut per_output).err(),
+            net.vjp(&inputs, u, &mut per_param).err(),
+            net.hvp(&batch, v, &mut per_param).err(),
+        ]
+    };
+    let (near, ones) = ([1.0; 6], [1.0; 3]);
+    let bad = Some(Error::NonFinite);
+    assert_eq!(beyond(&FAR, 1.0, &near, &ones), [None; 7]);
+    assert_eq!(beyond(&near, 1e18, &near, &ones), [None; 7]);
+    // Logits of 3e38 and beyond.
+    let [outputs, predict, loss, gradient, _, _, hvp] = beyond(&FAR, 1e20, &near, &ones);
+    assert_eq!([outputs, predict, loss, gradient, hvp], [bad; 5]);
+    // Good logits, and a direction or a seed that are too long.
+    let [.., jvp, vjp, hvp] = beyond(&[0.0; 6], 1e20, &FAR, &[3e19; 3]);
+    assert_eq!([jvp, vjp, hvp], [bad; 3]);
+}
