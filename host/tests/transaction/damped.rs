@@ -2,8 +2,9 @@
 
 use natgrad::damping::{DampingPolicy, Ratio};
 use natgrad::data::{Batch, Metric};
+use natgrad::krylov::Cg;
 use natgrad::line_search::{Decay, Trust};
-use natgrad::optimizer::{HeldOut, NaturalGradient, Outcome, SolveReport};
+use natgrad::optimizer::{Anchor, HeldOut, L2, NatSgd, NaturalGradient, Outcome, SolveReport};
 use natgrad::{Activation, Likelihood, Mlp, Plan, Trainer};
 use proptest::prelude::*;
 
@@ -270,6 +271,54 @@ fn a_held_out_batch_judges_every_so_many_steps() {
         rose > 0,
         "a batch that judges does not guard: its loss may rise"
     );
+}
+
+/// Where the model is exact, of a linear network with a Gaussian likelihood on the batch of the gradient itself, the ratio
+/// is 1 with any L2 term: λ falls.
+#[test]
+fn a_held_out_batch_judges_with_the_l2_term_of_the_model() {
+    let plan = Plan::new([3, 2], Activation::Tanh, Likelihood::Gaussian).expect("a plan");
+    let world = World::gaussian();
+    let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
+    let (inputs, targets) = (wide(&world.inputs), wide(&world.values));
+    let batch = Batch::new(&*inputs, &*targets);
+    for strength in [0.0, 0.1, 1.0, 10.0] {
+        for anchor in [Anchor::Zero, Anchor::At(&[0.3; 8])] {
+            let mut method = NatSgd::<f64, Cg>::nat_sgd();
+            method.held_out = HeldOut::Judges { every: 1 };
+            method.damping.initial = 1.0;
+            method.damping.policy = DampingPolicy::LevenbergMarquardt {
+                ratio: Ratio::Quadratic,
+                low: 0.25,
+                high: 0.75,
+                raise: 1.5,
+                lower: 2.0 / 3.0,
+            };
+            let (mut params, mut memory) = (
+                [0.5_f64, -0.25, 1.0, 0.75, -1.0, 0.5, 0.25, -0.5],
+                [0.0; 999],
+            );
+            let trainer =
+                Trainer::<f64, NatSgd<f64, Cg>, 4>::new(&plan, &mut params, &mut memory, method);
+            let mut trainer = trainer.expect("a trainer");
+            trainer.regularise(L2 { strength, anchor }).expect("idle");
+            trainer.hold_out(batch).expect("idle");
+            for step in 0..3 {
+                let damping = trainer.state().damping;
+                let report = trainer.step(batch, Metric::Same).expect("a step");
+                let ratio = report.solve.expect("a solve").ratio.expect("a ratio");
+                assert!(
+                    (ratio - 1.0).abs() < 1e-6,
+                    "l2 = {strength}, step {step}: {ratio}"
+                );
+                let factor = trainer.state().damping / damping;
+                assert!(
+                    (factor - 2.0 / 3.0).abs() < 1e-9,
+                    "l2 = {strength}: {factor}"
+                );
+            }
+        }
+    }
 }
 
 /// α step by step, as a power and as a quotient that are written down here.
