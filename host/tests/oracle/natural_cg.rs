@@ -1,15 +1,21 @@
 //! Natural conjugate gradient against the dense minimum over its plane.
 
+use core::cell::Cell;
+
 use nalgebra::{DMatrix, DVector, Matrix2, Vector2};
 use natgrad::damping::Tikhonov;
 use natgrad::krylov::Cg;
-use natgrad::optimizer::{Conjugation, Full, Local, NaturalCg, NaturalGradient, Outcome};
+use natgrad::optimizer::{
+    Acceptance, Conjugation, Full, Local, NaturalCg, NaturalGradient, Outcome,
+};
 use natgrad::precondition::Unpreconditioned;
+use natgrad::{Activation, Batch, Likelihood, Metric, Plan, Room, Trainer};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::natural::exact;
 use super::strategies::{Case, DENSE, config, moderate};
-use super::subject::Subject;
+use super::subject::{Subject, with_tile};
 use super::tolerance::{PLANE, STEP};
 
 type Conjugate<J> = NaturalCg<f64, J, Cg, Unpreconditioned, Tikhonov>;
@@ -139,11 +145,145 @@ proptest! {
     }
 }
 
+/// A step whose first attempt has failed.
+struct Retried {
+    /// The case at its start.
+    case: Case,
+    /// The step before.
+    d: DVector<f64>,
+    taken: DVector<f64>,
+    /// The λ of the attempt that was accepted.
+    damping: f64,
+}
+
+/// A good step, and one of a rate so large that its first attempt fails; nothing where the first attempt of the one fails or that of the other does not.
+fn after_a_failure<J: Conjugation>(
+    case: &Case,
+    mut method: Conjugate<J>,
+    rate: f64,
+) -> Option<Retried> {
+    method.natural.acceptance = Acceptance::Decrease;
+    (method.natural.retries, method.natural.retry_raise) = (8, 3.0);
+    let subject = Subject::<f64>::new(case);
+    let mut params = subject.params.clone();
+    with_tile!(case.shape.tile, TILE => {
+        type Learner<'a, J> = Trainer<'a, f64, Conjugate<J>, TILE>;
+        let mut workspace = vec![f64::NAN; Learner::<J>::workspace_len(&subject.model(), Room::NONE)];
+        let trainer = Learner::new(subject.model(), &mut params, &mut workspace, method);
+        let mut trainer = trainer.expect("a trainer");
+        let mut ends = vec![DVector::from_column_slice(trainer.params())];
+        let mut solves = Vec::new();
+        for rate in [1.0, rate] {
+            trainer.method_mut().expect("idle").natural.rate = rate;
+            let report = trainer.step(subject.batch(), Metric::Same).expect("a step");
+            ends.push(DVector::from_column_slice(trainer.params()));
+            if report.outcome != Outcome::Accepted {
+                return None;
+            }
+            solves.push(report.solve?);
+        }
+        let failed = solves[0].attempts == 1 && solves[1].attempts > 1;
+        failed.then(|| Retried {
+            case: at(case, &ends[1]),
+            d: &ends[1] - &ends[0],
+            taken: &ends[2] - &ends[1],
+            damping: solves[1].damping,
+        })
+    })
+}
+
+/// What goes along r alone after a failure, in the plane or not.
+fn along_r<J: Conjugation>(
+    (case, damping, rate): (&Case, f64, f64),
+) -> Result<bool, TestCaseError> {
+    let Some(retried) = after_a_failure(case, conjugate::<J>(damping, 1), rate) else {
+        return Ok(false);
+    };
+    let Retried {
+        case,
+        d,
+        taken,
+        damping,
+    } = retried;
+    // One iteration is far from the minimum of the model.
+    let r = natural(&case, conjugate::<J>(damping, 1).natural);
+    let off = |d: &DVector<f64>| (d - &r * (r.dot(d) / r.norm_squared())).norm();
+    // A step of rate 10⁻⁴ of θ and less has no digits left.
+    if taken.norm() < 1e-4 || r.norm() < 1e-4 {
+        return Ok(false);
+    }
+    prop_assert!(
+        off(&taken) <= PLANE * taken.norm(),
+        "{:e} beside r",
+        off(&taken) / taken.norm()
+    );
+    // Whether the minimum over the plane is elsewhere.
+    let (system, gradient) = dense(&case, damping);
+    let (mr, md) = (&system * &r, &system * &d);
+    let gram = Matrix2::new(r.dot(&mr), r.dot(&md), r.dot(&md), d.dot(&md));
+    if gram.determinant() <= 1e-4 * gram[(0, 0)] * gram[(1, 1)] {
+        return Ok(false);
+    }
+    let sides = Vector2::new(-gradient.dot(&r), -gradient.dot(&d));
+    let [[a, b]] = gram.lu().solve(&sides).expect("regular").data.0;
+    let best = &r * a + &d * b;
+    Ok(off(&best) > 1e3 * PLANE * best.norm())
+}
+
+#[test]
+fn what_has_failed_once_goes_along_r_and_not_in_the_plane() {
+    let told_apart = Cell::new([0; 2]);
+    let cases = (moderate(DENSE), 0.03..3.0_f64, 2.5..30.0_f64);
+    let outcome = TestRunner::new(config()).run(&cases, |(case, damping, rate)| {
+        let [local, full] = told_apart.get();
+        told_apart.set([
+            local + usize::from(along_r::<Local>((&case, damping, rate))?),
+            full + usize::from(along_r::<Full>((&case, damping, rate))?),
+        ]);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let told_apart = told_apart.get();
+    assert!(
+        told_apart.iter().all(|&cases| cases > 20),
+        "only {told_apart:?} tell a plane from a line"
+    );
+}
+
+/// Inputs of 0 leave the bias alone to move: r and d are parallel, and b is 0, so that a step is the minimum of the model.
+#[test]
+fn what_is_parallel_has_no_second_coordinate() {
+    let plan = Plan::new([1, 1], Activation::Tanh, Likelihood::Gaussian).expect("a plan");
+    let mut params = [0.5, 2.0];
+    let mut memory = vec![f64::NAN; 200];
+    let method = conjugate::<Local>(3.0, 2);
+    let trainer = Trainer::<f64, Conjugate<Local>, 1>::new(&plan, &mut params, &mut memory, method);
+    let mut trainer = trainer.expect("a trainer");
+    for step in 0..6 {
+        let before = trainer.params()[1];
+        let report = trainer
+            .step(Batch::new(&[0.0], &[1.0]), Metric::Same)
+            .expect("a step");
+        assert_eq!(report.outcome, Outcome::Accepted);
+        // F = 1 and g = b − 1, with λ = 3.
+        let expected = before - (before - 1.0) / 4.0;
+        let after = trainer.params();
+        assert!(
+            (after[1] - expected).abs() < 1e-12,
+            "step {step}: {}, not {expected}",
+            after[1]
+        );
+        assert_eq!(after[0], 0.5);
+    }
+}
+
 fn exact_short(damping: f64) -> NaturalGradient<f64, Cg, Unpreconditioned, Tikhonov> {
     conjugate::<Local>(damping, 2).natural
 }
 
-/// What is parallel has no second coordinate, and what has failed once goes along r.
+/// With the loss, the rate and the ratio of its own.
 #[test]
 fn a_step_is_reported_as_one_of_natural_gradient() {
     let shape = super::strategies::Shape {
