@@ -127,7 +127,10 @@ impl<'a> Objective<'a> {
             last,
         } = &mut *self.work.borrow_mut();
         let mut mlp = Mlp::<f64, TILE>::new(self.model, params, scratch)?;
-        let loss = mlp.gradient(&self.batch, &mut last.gradient)?;
+        let loss = match mlp.gradient(&self.batch, &mut last.gradient) {
+            Err(natgrad::Error::NonFinite) => f64::INFINITY,
+            loss => loss?,
+        };
         *macs = macs.saturating_add(self.cost);
         last.params.clear();
         last.params.extend_from_slice(params);

@@ -147,10 +147,7 @@ where
         if values.iter().all(|value| value.widen().is_finite()) {
             Ok(())
         } else {
-            Err(Error::file(
-                set.name(),
-                format!("the product overflows on it in {precision}"),
-            ))
+            Err(overflow(set.name(), precision))
         }
     };
     match product {
@@ -158,15 +155,16 @@ where
             finite(&values)?;
             Output::new(set.len(), model.dim_out(), values.into())?.write(&options.out)
         }
-        Product::Loss(loss) => {
-            finite(&[loss])?;
-            write_loss(&options.out, &vec![loss].into())
-        }
+        Product::Loss(loss) => write_loss(&options.out, &vec![loss].into()),
         Product::Params(values) => {
             finite(&values)?;
             Params::new(model.widths().to_vec(), values.into())?.write(&options.out)
         }
     }
+}
+
+fn overflow(data: &str, precision: Precision) -> Error {
+    Error::file(data, format!("the product overflows on it in {precision}"))
 }
 
 fn compute<T: Scalar + Float + Send + Sync>(
@@ -176,7 +174,10 @@ fn compute<T: Scalar + Float + Send + Sync>(
     examples: &Examples<T>,
     data: &str,
 ) -> Result<Product<T>, Error> {
-    let refused = |error| refused(data, error);
+    let refused = |error| match error {
+        natgrad::Error::NonFinite => overflow(data, options.precision.into()),
+        error => refused(data, error),
+    };
     let mut scratch: Vec<T> = zeros(Pass::Hessian.scratch_len(&model, TILE))?;
     let mut mlp = Mlp::<T, TILE>::new(model, params, &mut scratch).map_err(refused)?;
     let batch = examples.batch();

@@ -298,7 +298,7 @@ proptest! {
         let mut ages = vec![end.last.count];
         let places = (0..).map(|j| (5.0 * 1.3_f64.powi(j)).ceil());
         let mut kept: Vec<u16> = places
-            .map_while(|place| (1..=end.last.count).find(|&c| f64::from(c) == place))
+            .map_while(|place| (1..end.last.count).find(|&c| f64::from(c) == place))
             .collect();
         kept.reverse();
         kept.truncate(KEPT);
