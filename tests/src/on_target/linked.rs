@@ -37,7 +37,8 @@ const STEP: [&str; 5] = [
 ];
 
 /// What natural gradient by conjugate gradients adds to that.
-const NATURAL: [&str; 9] = [
+const NATURAL: [&str; 10] = [
+    "optimizer/opening.rs",
     "optimizer/natural_gradient/",
     "krylov/mod.rs",
     "krylov/cg.rs",

@@ -46,9 +46,12 @@ pub fn check(build: &Build<'_>) -> Verdict {
         .refusal(build.core, build.profile, CALLS, None)?
     {
         // With a handler they link, and the place has a name.
-        build
+        let halting = build
             .toolchain
             .refusal(build.core, build.profile, CALLS, Some(HALT))?;
+        if let Some(says) = halting {
+            return Err(says);
+        }
         for (_, program) in calls {
             none(program, &places(&build.image(program))?)?;
         }

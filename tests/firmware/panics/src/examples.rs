@@ -56,7 +56,7 @@ fn streams<T: Scalar>() {
     ring::<T, 3, [T; 2], 8>([T::ZERO; 2]);
     ring::<T, 3, u16, 8>(0);
     ring::<T, 1, [T; 1], 1>([T::ZERO; 1]);
-    ring::<T, 0, [T; 0], 0>([]);
+    ring::<T, 0, [T; 0], 1>([]);
 }
 
 fn ring<T: Scalar, const DIM_IN: usize, Y: Target<T> + 'static, const N: usize>(target: Y) {

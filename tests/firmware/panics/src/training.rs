@@ -72,6 +72,7 @@ pub fn rivals<T: Scalar, const TILE: usize>() {
 
 fn conjugation<J: Conjugation>(conjugation: J) {
     used(Conjugation::evaluations(black_box(&conjugation)));
+    used(Conjugation::check(black_box(&conjugation)));
 }
 
 fn velocity<T: Scalar, V: Velocity>() {
