@@ -132,8 +132,11 @@ fn of_library(crates: &[String], mut places: Vec<Place>) -> Vec<Place> {
     places.retain(|place| {
         // Instructions that come from several lines have line 0, and the file of any of them.
         if place.line == 0 {
-            let of = place.function.split_once("::");
-            return !of.is_some_and(|(of, _)| crates.iter().any(|own| own == of));
+            return match place.function.split_once("::") {
+                Some((of, _)) => crates.iter().all(|own| own != of),
+                // What the runtime calls has no crate in its name.
+                None => place.function != "main",
+            };
         }
         let mut folders = place.file.iter().filter_map(OsStr::to_str);
         let around = folders.any(|folder| AROUND.iter().any(|name| folder.starts_with(name)));
@@ -190,8 +193,9 @@ mod tests {
             ..place(firmware().join("../../core/src/lib.rs"))
         };
         let crates = ["slices".to_string()];
-        assert_eq!(of_library(&crates, vec![merged("slices::batch")]), []);
-        let library = vec![merged("natgrad::kernels::dot")];
+        let own = vec![merged("slices::batch"), merged("main")];
+        assert_eq!(of_library(&crates, own), []);
+        let library = vec![merged("natgrad::kernels::dot"), merged("memcpy")];
         assert_eq!(of_library(&crates, library.clone()), library);
     }
 
