@@ -21,7 +21,7 @@ pub enum Error {
     /// A setting is out of its range, or does not go with the batch, the metric or the L2 term; the sentence says
     /// which.
     Setting(&'static str),
-    /// The parameters are not finite, or a loss, a gradient, an output or a product overflows at them.
+    /// The parameters are not finite, or a loss, a gradient or an output overflows at them.
     NonFinite,
     /// The update is not finite.
     NonFiniteUpdate,

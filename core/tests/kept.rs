@@ -15,7 +15,7 @@ use natgrad::optimizer::{
     Full, HessianFree, KrylovDescent, Method, NaturalCg, NaturalGradient, Newton, Outcome,
     Progress, Report,
 };
-use natgrad::precondition::{Jacobi, Martens, Unpreconditioned};
+use natgrad::precondition::{Jacobi, Martens, Preconditioner, Unpreconditioned};
 use natgrad::{Activation, Batch, Likelihood, Metric, Mlp, Model, Pass, Plan, Room, Trainer, init};
 
 const INPUTS: usize = 3;
@@ -162,9 +162,10 @@ fn relatives() {
     holds(KrylovDescent::<f32, 3, Jacobi>::default());
 }
 
-#[test]
-fn every_product_but_the_first_is_without_a_forward_pass() {
-    let method = NaturalGradient::<f32, Cg, Unpreconditioned, Tikhonov>::default();
+/// What room for all activations saves, step by step: the iterations of the solve, and the forward passes over the metric
+/// that were not taken.
+fn savings<P: Preconditioner<f32>>() -> Vec<(u64, u64)> {
+    let method = NaturalGradient::<f32, Cg, P, Tikhonov>::default();
     let room = Room {
         activations: OTHERS.next_multiple_of(TILE),
         ..Room::NONE
@@ -174,13 +175,31 @@ fn every_product_but_the_first_is_without_a_forward_pass() {
     let (kept, _) = run(model, method, room, Way::AtOnce);
     let weighted = Data::new(OTHERS, 5.0).weights;
     let examples = weighted.iter().filter(|weight| **weight > 0.0).count();
-    for (bare, kept) in bare.iter().zip(&kept) {
+    let forward = model.macs(Pass::Outputs) * examples as u64;
+    let saving = |(bare, kept): (&Report<f32>, &Report<f32>)| {
         let solve = bare.solve.expect("a solve");
         assert_eq!(solve.attempts, 1);
+        let saved = bare.macs - kept.macs;
+        assert_eq!(saved % forward, 0);
+        (u64::from(solve.solve.last.count), saved / forward)
+    };
+    bare.iter().zip(&kept).map(saving).collect()
+}
+
+#[test]
+fn every_product_but_the_first_is_without_a_forward_pass() {
+    for (iterations, saved) in savings::<Unpreconditioned>() {
         // The products of the solve, and that for the length of d: of those all but the first.
-        let products = u64::from(solve.solve.last.count);
-        let forward = model.macs(Pass::Outputs) * examples as u64;
-        assert_eq!(bare.macs - kept.macs, products * forward);
+        assert_eq!(saved, iterations);
+    }
+}
+
+#[test]
+fn after_a_diagonal_every_product_is() {
+    let columns = PLAN.model().dim_out() as u64;
+    for (iterations, saved) in savings::<Jacobi>() {
+        // And every column of the diagonal but the first.
+        assert_eq!(saved, iterations + columns);
     }
 }
 

@@ -237,7 +237,7 @@ fn what_the_other_methods_add() {
     }
 
     let full = NaturalCg::<f32, Full>::default();
-    for evaluations in [1, 2] {
+    for evaluations in [0, 1, 2] {
         refuse(
             &full,
             "a search in a plane needs at least three evaluations",
